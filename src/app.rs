@@ -1,0 +1,114 @@
+//! Puts the app together: its routes, its fairings, its store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocket::fairing::AdHoc;
+use rocket::fs::{FileServer, Options};
+use rocket::http::{Method, Status as Http};
+use rocket::route::{Handler, Outcome};
+use rocket::{Build, Data, Request, Response, Rocket, Route, async_trait};
+use rocket_dyn_templates::Template;
+use rocket_dyn_templates::minijinja::UndefinedBehavior;
+
+use crate::config::Config;
+use crate::store::Store;
+use crate::{api, error, health, log, pages, security};
+
+/// The store that the environment names.
+pub type AnyStore = Arc<dyn Store>;
+
+/// The app, ready to launch.
+pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
+    let mounts = [
+        ("/", pages::routes()),
+        (api::BASE, api::routes()),
+        ("/health", health::routes()),
+        ("/static", FileServer::new(config.assets.join("static"), Options::default()).into()),
+    ];
+    let mut rocket = rocket::custom(config.figment())
+        .manage(store)
+        .manage(config.cors_origins.clone())
+        .register("/", error::pages())
+        .register(api::BASE, error::problems());
+    for (base, routes) in mounts {
+        let other_methods = other_methods(&routes);
+        rocket = rocket.mount(base, log::in_spans(routes)).mount(base, other_methods);
+    }
+    let development = config.rocket.profile == rocket::Config::DEBUG_PROFILE;
+    rocket
+        .attach(Template::custom(move |engines| {
+            engines.minijinja.add_global("development", development);
+            // A misspelt name in a template is an error, not an empty text.
+            engines.minijinja.set_undefined_behavior(UndefinedBehavior::Strict);
+        }))
+        .attach(security::shield())
+        .attach(security::Cors)
+        .attach(log::RequestLog)
+        .attach(AdHoc::on_response("Headers of refusals", |request, response| {
+            Box::pin(async { refusal_headers(request, response) })
+        }))
+        .attach(AdHoc::on_liftoff("Listening", |rocket| {
+            Box::pin(async {
+                let rocket::Config { address, port, .. } = rocket.config();
+                tracing::info!("listening on http://{}", std::net::SocketAddr::new(*address, *port));
+            })
+        }))
+        .attach(AdHoc::on_shutdown("Idle connections", |_| {
+            // Rocket looks once whether connections are left and, if so, waits for its whole
+            // grace period: idle ones get this long to be closed before it looks.
+            Box::pin(rocket::tokio::time::sleep(Duration::from_millis(50)))
+        }))
+}
+
+/// Headers that a refusal owes: which methods are taken (405), when to try again (503).
+fn refusal_headers(request: &Request<'_>, response: &mut Response<'_>) {
+    if response.status() == Http::ServiceUnavailable {
+        response.set_raw_header("Retry-After", "5");
+    }
+    if let Some(Allow(methods)) = request.local_cache(|| None::<Allow>) {
+        response.set_raw_header("Allow", methods.clone());
+    }
+}
+
+/// The methods that an address takes, as the `Allow` header names them.
+struct Allow(String);
+
+/// Routes for the methods that an address does not take, tried last: `OPTIONS` is answered, the
+/// others get 405. An address whose parameters did not fit gets 404.
+fn other_methods(routes: &[Route]) -> Vec<Route> {
+    use Method::{Delete, Get, Head, Options, Patch, Post, Put};
+    let mut paths: Vec<_> = routes.iter().map(|route| route.uri.path()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let of_path = |path: &str| {
+        let taken: Vec<_> = routes.iter().filter(|r| r.uri.path() == path).map(|r| r.method).collect();
+        let fallback = OtherMethods(taken.clone());
+        [Get, Post, Put, Patch, Delete, Options, Head]
+            .into_iter()
+            // Rocket answers HEAD where there is a GET.
+            .filter(|method| *method != Head || !taken.contains(&Get))
+            .map(|method| Route::ranked(100, method, path, fallback.clone()))
+            .collect::<Vec<_>>()
+    };
+    paths.into_iter().flat_map(of_path).collect()
+}
+
+#[derive(Clone)]
+struct OtherMethods(Vec<Method>);
+
+#[async_trait]
+impl Handler for OtherMethods {
+    async fn handle<'r>(&self, request: &'r Request<'_>, _: Data<'r>) -> Outcome<'r> {
+        if self.0.contains(&request.method()) {
+            return Outcome::Error(Http::NotFound);
+        }
+        let mut methods: Vec<_> = self.0.iter().map(|method| method.as_str()).collect();
+        methods.push("OPTIONS");
+        request.local_cache(|| Some(Allow(methods.join(", "))));
+        match request.method() {
+            Method::Options => Outcome::from(request, Http::NoContent),
+            _ => Outcome::Error(Http::MethodNotAllowed),
+        }
+    }
+}

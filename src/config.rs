@@ -1,0 +1,168 @@
+//! What the environment says; nothing else configures the app.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rocket::figment::{Figment, Profile, providers::Env};
+use rocket::http::uri::Absolute;
+use tracing_subscriber::EnvFilter;
+
+use crate::log;
+use crate::security::CorsOrigins;
+
+/// Where items are kept unless `DATABASE_URL` says otherwise.
+pub const DEFAULT_DATABASE_URL: &str = "sqlite:data/todo.db";
+
+/// The largest body of a form or of JSON: a title and a description of the longest kind, each
+/// character written in the longest way, fit.
+const BODY_MAX: &str = "128KiB";
+
+/// What the app needs to know to start.
+#[derive(Debug)]
+pub struct Config {
+    /// Rocket's own part: address, port, profile, limits.
+    pub rocket: rocket::Config,
+    /// Which store, and where it is (`DATABASE_URL`).
+    pub database_url: String,
+    /// The folder that has `templates/` and `static/` (`ASSETS_DIR`).
+    pub assets: PathBuf,
+    /// The other sites whose pages may use the API (`CORS_ORIGINS`).
+    pub cors_origins: CorsOrigins,
+    /// Which lines are logged (`RUST_LOG`).
+    pub log_filter: String,
+    /// How they look (`LOG_FORMAT`).
+    pub log_format: log::Format,
+}
+
+/// A variable with a wrong value, said in one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable} is {got}, but takes {takes}")]
+pub struct ConfigError {
+    variable: String,
+    got: String,
+    takes: String,
+}
+
+impl ConfigError {
+    /// `got` is shown: never pass a secret.
+    pub fn new(variable: &str, got: impl fmt::Debug, takes: impl fmt::Display) -> Self {
+        Self { variable: variable.to_owned(), got: format!("{got:?}"), takes: takes.to_string() }
+    }
+}
+
+impl Config {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// The first variable with a wrong value.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROCKET_")) {
+            var(&name.to_string_lossy())?;
+        }
+        Ok(Self {
+            rocket: rocket()?,
+            database_url: var("DATABASE_URL")?.unwrap_or_else(|| DEFAULT_DATABASE_URL.to_owned()),
+            assets: assets()?,
+            cors_origins: cors_origins()?,
+            log_filter: parsed("RUST_LOG", "filters such as info,todo_app=debug", |text| {
+                EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
+            })?
+            .unwrap_or_else(|| log::DEFAULT_FILTER.to_owned()),
+            log_format: parsed("LOG_FORMAT", "text or json", |text| text.parse().ok())?.unwrap_or(log::Format::Text),
+        })
+        .and_then(|config| time_zone().map(|()| config))
+    }
+
+    /// What Rocket is built from.
+    pub fn figment(&self) -> Figment {
+        Figment::from(&self.rocket).merge(("template_dir", self.assets.join("templates")))
+    }
+}
+
+/// Rocket's part: its defaults and its `ROCKET_` variables, but no Rocket.toml.
+fn rocket() -> Result<rocket::Config, ConfigError> {
+    let profile = Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE);
+    let figment = Figment::from(rocket::Config::default())
+        .merge(("limits.form", BODY_MAX))
+        .merge(("limits.data-form", BODY_MAX))
+        .merge(("limits.json", BODY_MAX))
+        .merge(("ident", "todo-app"))
+        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE"]).global())
+        .select(profile);
+    rocket::Config::try_from(figment).map_err(|error| {
+        let variable = format!("ROCKET_{}", error.path.join("_").to_uppercase());
+        let got = env::var(&variable).unwrap_or_default();
+        match variable.as_str() {
+            "ROCKET_PORT" => ConfigError::new(&variable, got, "a port number from 0 to 65535"),
+            "ROCKET_ADDRESS" => ConfigError::new(&variable, got, "an IP address such as 127.0.0.1 or 0.0.0.0"),
+            _ => ConfigError::new(&variable, got, format_args!("something else ({})", error.kind)),
+        }
+    })
+}
+
+/// The folder of templates and static files: the one that is named, the one beside the binary
+/// (as in the image), or the current one (as with `cargo run`).
+fn assets() -> Result<PathBuf, ConfigError> {
+    let is_assets = |folder: &Path| folder.join("templates").is_dir() && folder.join("static").is_dir();
+    let takes = "a folder that has templates/ and static/";
+    if let Some(folder) = var("ASSETS_DIR")? {
+        let path = PathBuf::from(&folder);
+        return if is_assets(&path) { Ok(path) } else { Err(ConfigError::new("ASSETS_DIR", folder, takes)) };
+    }
+    let beside = env::current_exe().ok().and_then(|binary| Some(binary.parent()?.to_owned()));
+    let candidates = beside.into_iter().chain(env::current_dir());
+    candidates.into_iter().find(|folder| is_assets(folder)).ok_or_else(|| ConfigError {
+        variable: "ASSETS_DIR".to_owned(),
+        got: "not set".to_owned(),
+        takes: format!("{takes}; there is none beside the binary or here"),
+    })
+}
+
+fn cors_origins() -> Result<CorsOrigins, ConfigError> {
+    let list = var("CORS_ORIGINS")?.unwrap_or_default();
+    let origins = list.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    origins
+        .map(|origin| {
+            let is_origin = Absolute::parse(origin)
+                .is_ok_and(|uri| uri.authority().is_some() && uri.path().is_empty() && uri.query().is_none());
+            let takes = "origins such as https://example.org, separated by commas";
+            if is_origin { Ok(origin.to_owned()) } else { Err(ConfigError::new("CORS_ORIGINS", origin, takes)) }
+        })
+        .collect::<Result<_, _>>()
+        .map(CorsOrigins)
+}
+
+/// The time zone decides when today begins, so a wrong one must not pass for UTC.
+fn time_zone() -> Result<(), ConfigError> {
+    let Some(name) = var("TZ")? else { return Ok(()) };
+    jiff::tz::TimeZone::try_system()
+        .map(|_| ())
+        .map_err(|_| ConfigError::new("TZ", name, "the name of a time zone such as Europe/London"))
+}
+
+/// A variable's value, read by `parse`.
+fn parsed<T>(variable: &str, takes: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ConfigError> {
+    let Some(value) = var(variable)? else { return Ok(None) };
+    parse(&value).map(Some).ok_or_else(|| ConfigError::new(variable, value, takes))
+}
+
+/// A variable's value; an empty one counts as not set, as Compose passes it for `VAR=`.
+fn var(variable: &str) -> Result<Option<String>, ConfigError> {
+    let error = |got: &str, takes: &str| {
+        Err(ConfigError { variable: variable.to_owned(), got: got.to_owned(), takes: takes.to_owned() })
+    };
+    match env::var(variable) {
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => error("not UTF-8", "UTF-8 text"),
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) if is_quoted(&value) => {
+            error("wrapped in quotes", "the bare value: `docker run --env-file` keeps quotes as part of it")
+        }
+        Ok(value) => Ok(Some(value)),
+    }
+}
+
+fn is_quoted(value: &str) -> bool {
+    value.len() > 1 && ['"', '\''].iter().any(|quote| value.starts_with(*quote) && value.ends_with(*quote))
+}

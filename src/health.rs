@@ -1,0 +1,50 @@
+//! Whether the app lives, and whether it can serve: for orchestrators, and for images without
+//! a shell by the `health` subcommand.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use rocket::{Route, State, get, routes};
+
+use crate::app::AnyStore;
+use crate::error::Failure;
+
+/// The process answers.
+#[get("/live")]
+fn live() -> &'static str {
+    "live\n"
+}
+
+/// The store answers too: requests can be sent here.
+#[get("/ready")]
+async fn ready(store: &State<AnyStore>) -> Result<&'static str, Failure> {
+    store.ready().await?;
+    Ok("ready\n")
+}
+
+/// The routes to mount at `/health`.
+pub fn routes() -> Vec<Route> {
+    routes![live, ready]
+}
+
+/// Asks the app that listens at this address and port on this machine whether it is ready.
+///
+/// # Errors
+/// A sentence on what it answered instead.
+pub async fn check(address: IpAddr, port: u16) -> Result<(), String> {
+    // Nobody can be called at "any address".
+    let address = match address {
+        IpAddr::V4(any) if any.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(any) if any.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        one => one,
+    };
+    let url = format!("http://{}/health/ready", SocketAddr::new(address, port));
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(2))
+        .build()
+        .map_err(|e| format!("no HTTP client: {e}"))?;
+    match client.get(&url).send().await.and_then(reqwest::Response::error_for_status) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{url} is not ready: {}", error.without_url())),
+    }
+}

@@ -1,0 +1,16 @@
+//! A to-do list in a browser.
+//!
+//! A request goes from a route ([`pages`], [`api`]) to the [`store`] and back through a template
+//! or JSON; what goes wrong becomes an answer in [`error`]. [`app`] puts these together as
+//! [`config`] says.
+
+pub mod api;
+pub mod app;
+pub mod config;
+pub mod error;
+pub mod health;
+pub mod item;
+pub mod log;
+pub mod pages;
+pub mod security;
+pub mod store;

@@ -1,0 +1,395 @@
+//! Items in an SQLite file beside the app.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rocket::async_trait;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Row, SqlSafeStr, SqlitePool};
+
+use super::{Board, BoardQuery, COUNT_MAX, Deleted, Error, FEW_DONE, Place, Result, Section, Store, Which};
+use crate::item::{Changes, DeletionId, Description, Item, ItemId, NewItem, Position, Status, Title, Version};
+
+/// The distance between two items' positions, so that many fit in between.
+const GAP: f64 = 65_536.0;
+
+/// How long a deleted item can be brought back.
+const KEEP_DELETED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How long a request waits for its turn at the file.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// The columns that [`item`] reads.
+const ITEM: &str = "id, title, description, due, status, position, created_at, changed_at, done_at";
+
+/// A store in one SQLite file. Copies of the app on one machine can share it.
+#[derive(Debug)]
+pub struct Sqlite {
+    /// SQLite has one writer at a time: waiting here is fair, waiting at the file's lock is not.
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Sqlite {
+    /// Opens the file that `url` names (`sqlite:PATH`), and makes it and its folder if there is none.
+    ///
+    /// # Errors
+    /// A sentence on what is wrong with the address or the file.
+    pub async fn open(url: &str) -> std::result::Result<Self, OpenError> {
+        let options = SqliteConnectOptions::from_str(url).map_err(OpenError::Address)?;
+        let file = options.get_filename().to_owned();
+        if file.to_string_lossy().contains(":memory:") || url.contains("mode=memory") {
+            return Err(OpenError::InMemory);
+        }
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| OpenError::Folder(folder.display().to_string(), e))?;
+        }
+        // FULL: an answered write is on the disk, even if the machine loses power right after.
+        let options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(WAIT);
+        let pool = |connections| {
+            SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT).test_before_acquire(false)
+        };
+        let file_error = |e| OpenError::file(&file, e);
+        let writer = pool(1).connect_with(options.clone()).await.map_err(file_error)?;
+        migrate(&writer).await.map_err(|e| OpenError::Migration(file.display().to_string(), e))?;
+        let readers = pool(4).connect_with(options).await.map_err(file_error)?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Why a statement changed nothing: the item is not there, or not what was seen.
+    async fn why_unchanged(&self, id: &ItemId) -> Error {
+        match self.get(id).await {
+            Ok(_) => Error::Conflict,
+            Err(error) => error,
+        }
+    }
+}
+
+/// Why the file cannot be opened; one line each.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Not an address of an SQLite file.
+    #[error("it is not the address of an SQLite file ({0})")]
+    Address(#[source] sqlx::Error),
+    /// `sqlite::memory:`.
+    #[error("items in memory would be lost; name a file")]
+    InMemory,
+    /// The file's folder cannot be made.
+    #[error("the folder {0} cannot be made ({1})")]
+    Folder(String, #[source] std::io::Error),
+    /// The file cannot be read, or is something else.
+    #[error("{0} cannot be opened as an SQLite file ({1})")]
+    File(String, #[source] sqlx::Error),
+    /// The tables cannot be brought up to date.
+    #[error("the tables in {0} cannot be brought up to date ({1})")]
+    Migration(String, #[source] sqlx::migrate::MigrateError),
+}
+
+impl OpenError {
+    fn file(file: &Path, error: sqlx::Error) -> Self {
+        Self::File(file.display().to_string(), error)
+    }
+}
+
+/// Brings the tables up to date. The transaction begins as a writer, so that of several copies
+/// that start at once the second waits and finds the work done.
+async fn migrate(pool: &SqlitePool) -> std::result::Result<(), sqlx::migrate::MigrateError> {
+    let migrator = Migrator::with_migrations(vec![Migration::new(
+        1,
+        "items".into(),
+        MigrationType::Simple,
+        include_str!("../../migrations/0001_items.sql").into_sql_str(),
+        false,
+    )]);
+    let mut transaction = pool.begin_with("begin immediate").await?;
+    migrator.run_direct(None, &mut *transaction, false).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::RowNotFound => Self::NotFound,
+            other => Self::Unavailable(other.into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn board(&self, query: &BoardQuery) -> Result<Board> {
+        let search = query.search.to_lowercase();
+        let today = query.today.as_microsecond();
+        let counts =
+            sqlx::query(counts_sql()).bind(&search).bind(today).bind(COUNT_MAX).fetch_one(&self.readers).await?;
+        let [todo, doing, done, older] = [0, 1, 2, 3].map(|column| counts.get::<u32, _>(column));
+
+        let all_done = query.older || query.after.is_some() || done < FEW_DONE;
+        let statuses = query.status.map_or(Status::ALL.to_vec(), |status| vec![status]);
+        let rows = sqlx::query(sections_sql(&statuses, query.after.is_some()))
+            .bind(&search)
+            .bind(if all_done { i64::MIN } else { today })
+            .bind(i64::try_from(query.limit).unwrap_or(i64::MAX).saturating_add(1))
+            .bind(query.after.as_ref().map(ItemId::as_str))
+            .fetch_all(&self.readers)
+            .await?;
+        let mut items = rows.iter().map(item).collect::<Result<Vec<_>>>()?;
+
+        let sections = statuses.into_iter().map(|status| {
+            let mut items: Vec<_> = items.extract_if(.., |item| item.status == status).collect();
+            let more = items.len() > query.limit;
+            items.truncate(query.limit);
+            Section { status, items, more }
+        });
+        Ok(Board { sections: sections.collect(), counts: [todo, doing, done], older })
+    }
+
+    async fn list(&self, after: Option<&ItemId>, limit: u32) -> Result<Vec<Item>> {
+        let Some(after) = after else {
+            let sql = format!("select {ITEM} from items where deletion is null order by position, id limit $1");
+            let rows = sqlx::query(AssertSqlSafe(sql)).bind(limit).fetch_all(&self.readers).await?;
+            return rows.iter().map(item).collect();
+        };
+        // A deleted item still marks its place.
+        let position = "select position from items where id = $1";
+        let position: f64 = sqlx::query_scalar(position).bind(after.as_str()).fetch_one(&self.readers).await?;
+        let sql = format!(
+            "select {ITEM} from items where deletion is null and (position, id) > ($1, $2)
+             order by position, id limit $3"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(position)
+            .bind(after.as_str())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(item).collect()
+    }
+
+    async fn get(&self, id: &ItemId) -> Result<Item> {
+        let sql = format!("select {ITEM} from items where id = $1 and deletion is null");
+        item(&sqlx::query(AssertSqlSafe(sql)).bind(id.as_str()).fetch_one(&self.readers).await?)
+    }
+
+    async fn add(&self, new: NewItem) -> Result<Item> {
+        let now = Timestamp::now().as_microsecond();
+        let sql = format!(
+            "insert into items (id, title, title_lower, description, description_lower, due, status,
+                                position, created_at, changed_at, done_at)
+             values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, {TOP}), $9, $9,
+                     case when $7 = 'done' then $9 end)
+             returning {ITEM}"
+        );
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(ItemId::generate().to_string())
+            .bind(new.title.as_str())
+            .bind(new.title.as_str().to_lowercase())
+            .bind(new.description.as_str())
+            .bind(new.description.as_str().to_lowercase())
+            .bind(new.due.map(|due| due.to_string()))
+            .bind(new.status.as_str())
+            .bind(new.position)
+            .bind(now)
+            .fetch_one(&self.writer)
+            .await?;
+        item(&row)
+    }
+
+    async fn update(&self, id: &ItemId, changes: Changes, seen: Option<Version>) -> Result<Item> {
+        let sql = format!(
+            "update items set
+               title = coalesce($2, title), title_lower = coalesce($3, title_lower),
+               description = coalesce($4, description), description_lower = coalesce($5, description_lower),
+               due = case when $6 then $7 else due end,
+               position = case when $9 and status <> $8 then {TOP} else coalesce($10, position) end,
+               done_at = case when $8 is null or $8 = status then done_at when $8 = 'done' then $11 end,
+               status = coalesce($8, status),
+               changed_at = max($11, changed_at + 1)
+             where id = $1 and deletion is null and ($12 is null or changed_at = $12)
+             returning {ITEM}"
+        );
+        let (title, description) = (changes.title.as_ref(), changes.description.as_ref());
+        let row = sqlx::query(AssertSqlSafe(sql))
+            .bind(id.as_str())
+            .bind(title.map(Title::as_str))
+            .bind(title.map(|title| title.as_str().to_lowercase()))
+            .bind(description.map(Description::as_str))
+            .bind(description.map(|description| description.as_str().to_lowercase()))
+            .bind(changes.due.is_some())
+            .bind(changes.due.flatten().map(|due| due.to_string()))
+            .bind(changes.status.map(Status::as_str))
+            .bind(changes.position == Some(Position::TopOfNewSection))
+            .bind(match changes.position {
+                Some(Position::At(position)) => Some(position),
+                _ => None,
+            })
+            .bind(Timestamp::now().as_microsecond())
+            .bind(seen.map(|version| version.0))
+            .fetch_optional(&self.writer)
+            .await?;
+        match row {
+            Some(row) => item(&row),
+            None => Err(self.why_unchanged(id).await),
+        }
+    }
+
+    async fn place(&self, id: &ItemId, place: &Place) -> Result<()> {
+        let mut transaction = self.writer.begin_with("begin immediate").await?;
+        let mut position = between(&mut transaction, id, place).await?;
+        if position.is_none() {
+            // No number is left between the two: give all of them new ones.
+            sqlx::query(AssertSqlSafe(format!(
+                "update items set position = place.number * {GAP} from
+                   (select id, row_number() over (order by position, id) as number from items
+                    where deletion is null) as place
+                 where items.id = place.id"
+            )))
+            .execute(&mut *transaction)
+            .await?;
+            position = between(&mut transaction, id, place).await?;
+        }
+        let sql = "update items set position = coalesce($2, position), changed_at = max($3, changed_at + 1)
+                   where id = $1 and deletion is null";
+        let done = sqlx::query(sql)
+            .bind(id.as_str())
+            .bind(position)
+            .bind(Timestamp::now().as_microsecond())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        (done.rows_affected() == 1).then_some(()).ok_or(Error::NotFound)
+    }
+
+    async fn delete(&self, which: Which<'_>) -> Result<DeletionId> {
+        let deletion = DeletionId::generate();
+        let (id, status) = match which {
+            Which::One(id) => (Some(id.as_str()), None),
+            Which::Done => (None, Some(Status::Done.as_str())),
+            Which::All => (None, None),
+        };
+        let sql = "update items set deletion = $1
+                   where deletion is null and ($2 is null or id = $2) and ($3 is null or status = $3)";
+        let done = sqlx::query(sql).bind(deletion.as_str()).bind(id).bind(status).execute(&self.writer).await?;
+        if id.is_some() && done.rows_affected() == 0 {
+            return Err(Error::NotFound);
+        }
+        sqlx::query("delete from items where deletion < $1").bind(forgotten()).execute(&self.writer).await?;
+        Ok(deletion)
+    }
+
+    async fn deleted(&self, deletion: &DeletionId) -> Result<Deleted> {
+        let sql = "select count(*), min(title) from items where deletion = $1";
+        let row = sqlx::query(sql).bind(deletion.as_str()).fetch_one(&self.readers).await?;
+        Ok(Deleted { count: row.try_get(0)?, title: row.try_get(1)? })
+    }
+
+    async fn restore(&self, deletion: &DeletionId) -> Result<()> {
+        let sql = "update items set deletion = null where deletion = $1";
+        sqlx::query(sql).bind(deletion.as_str()).execute(&self.writer).await?;
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<()> {
+        sqlx::query("select 1 from items limit 1").fetch_optional(&self.readers).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// The position before all others.
+const TOP: &str = "(select coalesce(min(position), 0) - 65536 from items where deletion is null)";
+
+/// What a search finds ($1, lower case; empty finds all).
+const FOUND: &str = "deletion is null and ($1 = '' or instr(title_lower, $1) > 0 or instr(description_lower, $1) > 0)";
+
+/// Counts by status, and those done before today ($2), each up to $3.
+fn counts_sql() -> AssertSqlSafe<String> {
+    let count = |which| format!("(select count(*) from (select 1 from items where {FOUND} and {which} limit $3))");
+    let counts =
+        ["status = 'todo'", "status = 'doing'", "status = 'done'", "status = 'done' and done_at < $2"].map(count);
+    AssertSqlSafe(format!("select {}", counts.join(", ")))
+}
+
+/// The first $3 items of each status; of those done, from the time $2 on; after the item $4.
+fn sections_sql(statuses: &[Status], after: bool) -> AssertSqlSafe<String> {
+    let section = |status: &Status| {
+        let (key, order, compare, and) = match status {
+            Status::Done => ("done_at, id", "done_at desc, id desc", "<", "and done_at >= $2"),
+            _ => ("position, id", "position, id", ">", ""),
+        };
+        let after = if after {
+            format!("and ({key}) {compare} (select {key} from items where id = $4)")
+        } else {
+            String::new()
+        };
+        format!(
+            "select * from (select {ITEM} from items where {FOUND} and status = '{status}' {and} {after}
+             order by {order} limit $3)"
+        )
+    };
+    AssertSqlSafe(statuses.iter().map(section).collect::<Vec<_>>().join(" union all "))
+}
+
+/// The number between a place and its neighbour; none if there is no number left.
+async fn between(transaction: &mut sqlx::SqliteConnection, id: &ItemId, place: &Place) -> Result<Option<f64>> {
+    let (beside, compare, order, outwards) = match place {
+        Place::Before(beside) => (beside, "<", "desc", -GAP),
+        Place::After(beside) => (beside, ">", "asc", GAP),
+    };
+    let position = "select position from items where id = $1 and deletion is null";
+    let beside_at: f64 = sqlx::query_scalar(position).bind(beside.as_str()).fetch_one(&mut *transaction).await?;
+    let neighbour = format!(
+        "select position from items where deletion is null and id <> $3 and (position, id) {compare} ($1, $2)
+         order by position {order}, id {order} limit 1"
+    );
+    let neighbour_at: Option<f64> = sqlx::query_scalar(AssertSqlSafe(neighbour))
+        .bind(beside_at)
+        .bind(beside.as_str())
+        .bind(id.as_str())
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let neighbour_at = neighbour_at.unwrap_or(beside_at + outwards);
+    let middle = beside_at + (neighbour_at - beside_at) / 2.0;
+    Ok((middle.is_finite() && middle != beside_at && middle != neighbour_at).then_some(middle))
+}
+
+/// The id that an act of deleting made [`KEEP_DELETED`] ago would have.
+fn forgotten() -> String {
+    let then = Timestamp::now().as_duration().saturating_sub(KEEP_DELETED.try_into().unwrap_or_default());
+    let then = uuid::Timestamp::from_unix_time(then.as_secs().unsigned_abs(), 0, 0, 0);
+    uuid::Uuid::new_v7(then).to_string()
+}
+
+/// Reads a row of [`ITEM`]'s columns.
+fn item(row: &SqliteRow) -> Result<Item> {
+    fn parsed<T: FromStr>(text: &str) -> Result<T>
+    where
+        T::Err: std::error::Error + Send + Sync + 'static,
+    {
+        text.parse().map_err(|e: T::Err| Error::Unavailable(e.into()))
+    }
+    let time = |micros| Timestamp::from_microsecond(micros).map_err(|e| Error::Unavailable(e.into()));
+    Ok(Item {
+        id: ItemId::stored(row.try_get(0)?),
+        title: Title::stored(row.try_get(1)?),
+        description: Description::stored(row.try_get(2)?),
+        due: row.try_get::<Option<&str>, _>(3)?.map(parsed).transpose()?,
+        status: parsed(row.try_get(4)?)?,
+        position: row.try_get(5)?,
+        created: time(row.try_get(6)?)?,
+        changed: time(row.try_get(7)?)?,
+        done: row.try_get::<Option<i64>, _>(8)?.map(time).transpose()?,
+    })
+}
