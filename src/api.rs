@@ -68,7 +68,7 @@ struct NewTodo {
     due: Option<String>,
     /// `todo` without one.
     status: Option<Status>,
-    /// In place of a status: true is `done`, false is not.
+    /// Where no status is given: true is `done`, false is not.
     completed: Option<bool>,
     /// Its position; without one it goes on top.
     #[schema(minimum = -1e15, maximum = 1e15)]
@@ -92,14 +92,14 @@ struct TodoChanges {
     )]
     #[serde(default, deserialize_with = "given")]
     description: Option<String>,
-    /// A calendar date; null takes it away.
+    /// A calendar date; null or blank takes it away.
     #[schema(value_type = Option<String>, format = Date)]
     #[serde(default, deserialize_with = "given")]
     due: Option<Option<String>>,
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     status: Option<Status>,
-    /// In place of a status: true is `done`, false is not.
+    /// Where no status is given: true is `done`, false is not.
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "given")]
     completed: Option<bool>,
@@ -175,26 +175,18 @@ fn unprocessable(sentence: impl std::fmt::Display) -> Failure {
     Failure::new(Http::UnprocessableEntity, sentence)
 }
 
-fn due(text: &str) -> Result<Date, Failure> {
-    let due = parse_due(text).map_err(unprocessable)?;
-    due.ok_or_else(|| unprocessable("The due date is blank; null means none."))
-}
-
 fn order(order: f64) -> Result<f64, Failure> {
     let fits = order.abs() <= ORDER_MAX;
     fits.then_some(order).ok_or_else(|| unprocessable("An order is a number from -1e15 to 1e15."))
 }
 
-/// The status that both fields together mean, for an item that has the status `now`.
-fn status(status: Option<Status>, completed: Option<bool>, now: Status) -> Result<Status, Failure> {
+/// The status that the two fields together mean, for an item that has the status `now`.
+fn status(status: Option<Status>, completed: Option<bool>, now: Status) -> Status {
     match (status, completed) {
-        (Some(status), Some(completed)) if (status == Status::Done) != completed => {
-            Err(unprocessable("`status` and `completed` contradict each other."))
-        }
-        (Some(status), _) => Ok(status),
-        (None, Some(true)) => Ok(Status::Done),
-        (None, Some(false)) if now == Status::Done => Ok(Status::Todo),
-        (None, _) => Ok(now),
+        (Some(status), _) => status,
+        (None, Some(true)) => Status::Done,
+        (None, Some(false)) if now == Status::Done => Status::Todo,
+        (None, _) => now,
     }
 }
 
@@ -204,16 +196,24 @@ fn status(status: Option<Status>, completed: Option<bool>, now: Status) -> Resul
 struct Listing<'r> {
     /// At most this many items; all without it.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    limit: Option<&'r str>,
+    limit: Vec<&'r str>,
     /// Only the items after the one with this id.
     #[param(value_type = Option<String>, pattern = "^[0-9A-Za-z-]{1,64}$")]
-    after: Option<&'r str>,
+    after: Vec<&'r str>,
 }
 
 impl Listing<'_> {
     fn parse(&self) -> Result<(Option<u32>, Option<ItemId>), Failure> {
-        let limit = self.limit.map(|text| text.parse().ok().filter(|limit| (1..=CHUNK).contains(limit)));
-        let after = self.after.map(|text| text.parse().ok());
+        let limit = match self.limit[..] {
+            [] => None,
+            [text] => Some(text.parse().ok().filter(|limit| (1..=CHUNK).contains(limit))),
+            _ => Some(None),
+        };
+        let after = match self.after[..] {
+            [] => None,
+            [text] => Some(text.parse().ok()),
+            _ => Some(None),
+        };
         match (limit, after) {
             (Some(None), _) => Err(unprocessable("`limit` is a number from 1 to 1000.")),
             (_, Some(None)) => Err(unprocessable("`after` is the id of an item.")),
@@ -277,8 +277,8 @@ async fn add(
     let item = NewItem {
         title: Title::parse(&new.title).map_err(unprocessable)?,
         description: Description::parse(&new.description.unwrap_or_default()).map_err(unprocessable)?,
-        due: new.due.as_deref().map(due).transpose()?,
-        status: status(new.status, new.completed, Status::Todo)?,
+        due: parse_due(&new.due.unwrap_or_default()).map_err(unprocessable)?,
+        status: status(new.status, new.completed, Status::Todo),
         position: new.order.map(order).transpose()?,
     };
     let todo = Todo::new(store.add(item).await?, &site);
@@ -318,12 +318,12 @@ async fn change(
     let changes = changes.0;
     let new_status = match (changes.status, changes.completed) {
         (None, None) => None,
-        (given, completed) => Some(status(given, completed, store.get(&id).await?.status)?),
+        (given, completed) => Some(status(given, completed, store.get(&id).await?.status)),
     };
     let changes = Changes {
         title: changes.title.map(|title| Title::parse(&title)).transpose().map_err(unprocessable)?,
         description: changes.description.map(|text| Description::parse(&text)).transpose().map_err(unprocessable)?,
-        due: changes.due.map(|text| text.as_deref().map(due).transpose()).transpose()?,
+        due: changes.due.map(|text| parse_due(&text.unwrap_or_default())).transpose().map_err(unprocessable)?,
         status: new_status,
         position: changes.order.map(order).transpose()?.map(Position::At),
     };
@@ -405,7 +405,9 @@ impl<T: DeserializeOwned> JsonBody<T> {
         if !body.is_complete() {
             return Err(Failure::new(Http::PayloadTooLarge, format_args!("A body has at most {limit}.")));
         }
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
+        // Through a map, as serde would take an array for a struct.
+        let fields = serde_json::from_slice::<serde_json::Map<_, _>>(&body);
+        fields.and_then(|fields| serde_json::from_value(fields.into())).map(Self).map_err(|error| {
             let status = if error.is_data() { Http::UnprocessableEntity } else { Http::BadRequest };
             Failure::new(status, format_args!("The body does not fit: {error}."))
         })

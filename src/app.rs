@@ -77,14 +77,14 @@ struct Allow(String);
 /// Routes for the methods that an address does not take, tried last: `OPTIONS` is answered, the
 /// others get 405. An address whose parameters did not fit gets 404.
 fn other_methods(routes: &[Route]) -> Vec<Route> {
-    use Method::{Delete, Get, Head, Options, Patch, Post, Put};
+    use Method::{Delete, Get, Head, Options, Patch, Post, Put, Trace};
     let mut paths: Vec<_> = routes.iter().map(|route| route.uri.path()).collect();
     paths.sort_unstable();
     paths.dedup();
     let of_path = |path: &str| {
         let taken: Vec<_> = routes.iter().filter(|r| r.uri.path() == path).map(|r| r.method).collect();
         let fallback = OtherMethods(taken.clone());
-        [Get, Post, Put, Patch, Delete, Options, Head]
+        [Get, Post, Put, Patch, Delete, Options, Head, Trace]
             .into_iter()
             // Rocket answers HEAD where there is a GET.
             .filter(|method| *method != Head || !taken.contains(&Get))

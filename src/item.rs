@@ -233,15 +233,17 @@ fn is_unsafe(c: char) -> bool {
 pub fn parse_due(text: &str) -> Result<Option<Date>, DueError> {
     match text.trim() {
         "" => Ok(None),
-        text if text.len() == "YYYY-MM-DD".len() => text.parse().map(Some).map_err(|_| DueError),
-        _ => Err(DueError),
+        text => {
+            let date = if text.len() == "YYYY-MM-DD".len() { text.parse().ok() } else { None };
+            date.map(Some).ok_or_else(|| DueError(text.chars().take(20).collect()))
+        }
     }
 }
 
 /// A due date that is no calendar date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("The due date must be a calendar date such as 2026-01-31.")]
-pub struct DueError;
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("The due date “{0}” is no calendar date such as 2026-01-31.")]
+pub struct DueError(String);
 
 /// An id or a text of the store's, seen as text.
 macro_rules! as_text {
@@ -375,7 +377,7 @@ mod tests {
         assert_eq!(parse_due(""), Ok(None));
         assert_eq!(parse_due("2028-02-29"), Ok(Some(jiff::civil::date(2028, 2, 29))));
         for wrong in ["2027-02-29", "tomorrow", "2027-1-1", "2027-01-01T00:00", "-009999-01-01"] {
-            assert_eq!(parse_due(wrong), Err(DueError), "{wrong}");
+            assert_eq!(parse_due(wrong), Err(DueError(wrong.into())), "{wrong}");
         }
     }
 

@@ -279,7 +279,7 @@ fn item_page(view: &View, item: &Item, form: Fields, version: Version, told: Tol
         Told::Nothing => None,
         Told::ChangedMeanwhile => Some(context! {
             title: &item.title, description: &item.description,
-            due: item.due.map(|due| due.to_string()), changed: time(item.changed),
+            due: item.due.map(|due| due.strftime("%-d %b %Y").to_string()), changed: time(item.changed),
         }),
     };
     Template::render(
