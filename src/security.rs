@@ -40,7 +40,7 @@ impl<'r> FromRequest<'r> for SameOrigin {
         let header = |name| request.headers().get_one(name);
         let ours = match (header("Sec-Fetch-Site"), header("Origin")) {
             (Some(site), _) => matches!(site, "same-origin" | "none"),
-            (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) == header("Host"),
+            (None, Some(origin)) => origin.split_once("://").is_some_and(|(_, host)| header("Host") == Some(host)),
             (None, None) => true,
         };
         if ours || CorsOrigins::of(request).is_some_and(|origins| origins.allows(request).is_some()) {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rocket::async_trait;
@@ -41,7 +41,7 @@ impl Sqlite {
     pub async fn open(url: &str) -> std::result::Result<Self, OpenError> {
         let options = SqliteConnectOptions::from_str(url).map_err(OpenError::Address)?;
         let file = options.get_filename().to_owned();
-        if file.to_string_lossy().contains(":memory:") || url.contains("mode=memory") {
+        if url.contains(":memory:") || url.contains("mode=memory") {
             return Err(OpenError::InMemory);
         }
         if let Some(folder) = file.parent() {
@@ -57,7 +57,16 @@ impl Sqlite {
             SqlitePoolOptions::new().max_connections(connections).acquire_timeout(WAIT).test_before_acquire(false)
         };
         let file_error = |e| OpenError::file(&file, e);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(file_error)?;
+        let started = Instant::now();
+        let writer = loop {
+            match pool(1).connect_with(options.clone()).await {
+                // Another copy turns the new file's journal mode, for which SQLite does not wait.
+                Err(e) if is_busy(&e) && started.elapsed() < WAIT => {
+                    tokio::time::sleep(Duration::from_millis(10)).await
+                }
+                opened => break opened.map_err(file_error)?,
+            }
+        };
         migrate(&writer).await.map_err(|e| OpenError::Migration(file.display().to_string(), e))?;
         let readers = pool(4).connect_with(options).await.map_err(file_error)?;
         Ok(Self { writer, readers })
@@ -98,7 +107,7 @@ impl OpenError {
     }
 }
 
-/// Brings the tables up to date. The transaction begins as a writer, so that of several copies
+/// Brings the tables up to date and forgets what was deleted long ago. The transaction begins as a writer, so that of several copies
 /// that start at once the second waits and finds the work done.
 async fn migrate(pool: &SqlitePool) -> std::result::Result<(), sqlx::migrate::MigrateError> {
     let migrator = Migrator::with_migrations(vec![Migration::new(
@@ -110,8 +119,15 @@ async fn migrate(pool: &SqlitePool) -> std::result::Result<(), sqlx::migrate::Mi
     )]);
     let mut transaction = pool.begin_with("begin immediate").await?;
     migrator.run_direct(None, &mut *transaction, false).await?;
+    // Also tells a file that cannot be written before anybody relies on it.
+    sqlx::query(FORGET).bind(forgotten()).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: &str = "5";
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == SQLITE_BUSY)
 }
 
 impl From<sqlx::Error> for Error {
@@ -188,7 +204,7 @@ impl Store for Sqlite {
                      case when $7 = 'done' then $9 end)
              returning {ITEM}"
         );
-        let row = sqlx::query(AssertSqlSafe(sql))
+        let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(ItemId::generate().to_string())
             .bind(new.title.as_str())
             .bind(new.title.as_str().to_lowercase())
@@ -198,9 +214,9 @@ impl Store for Sqlite {
             .bind(new.status.as_str())
             .bind(new.position)
             .bind(now)
-            .fetch_one(&self.writer)
+            .fetch_all(&self.writer)
             .await?;
-        item(&row)
+        returned(&rows)?.ok_or(Error::NotFound)
     }
 
     async fn update(&self, id: &ItemId, changes: Changes, seen: Option<Version>) -> Result<Item> {
@@ -217,7 +233,7 @@ impl Store for Sqlite {
              returning {ITEM}"
         );
         let (title, description) = (changes.title.as_ref(), changes.description.as_ref());
-        let row = sqlx::query(AssertSqlSafe(sql))
+        let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(id.as_str())
             .bind(title.map(Title::as_str))
             .bind(title.map(|title| title.as_str().to_lowercase()))
@@ -233,10 +249,10 @@ impl Store for Sqlite {
             })
             .bind(Timestamp::now().as_microsecond())
             .bind(seen.map(|version| version.0))
-            .fetch_optional(&self.writer)
+            .fetch_all(&self.writer)
             .await?;
-        match row {
-            Some(row) => item(&row),
+        match returned(&rows)? {
+            Some(item) => Ok(item),
             None => Err(self.why_unchanged(id).await),
         }
     }
@@ -281,7 +297,7 @@ impl Store for Sqlite {
         if id.is_some() && done.rows_affected() == 0 {
             return Err(Error::NotFound);
         }
-        sqlx::query("delete from items where deletion < $1").bind(forgotten()).execute(&self.writer).await?;
+        sqlx::query(FORGET).bind(forgotten()).execute(&self.writer).await?;
         Ok(deletion)
     }
 
@@ -307,6 +323,9 @@ impl Store for Sqlite {
         self.writer.close().await;
     }
 }
+
+/// Forgets what was deleted before the time of the id $1.
+const FORGET: &str = "delete from items where deletion < $1";
 
 /// The position before all others.
 const TOP: &str = "(select coalesce(min(position), 0) - 65536 from items where deletion is null)";
@@ -370,6 +389,12 @@ fn forgotten() -> String {
     let then = Timestamp::now().as_duration().saturating_sub(KEEP_DELETED.try_into().unwrap_or_default());
     let then = uuid::Timestamp::from_unix_time(then.as_secs().unsigned_abs(), 0, 0, 0);
     uuid::Uuid::new_v7(then).to_string()
+}
+
+/// The item that a write returned, if it wrote one. Takes all its rows, which `fetch_all` gives:
+/// SQLite commits after the last one, so `fetch_one` would answer before that and whatever became of it.
+fn returned(rows: &[SqliteRow]) -> Result<Option<Item>> {
+    rows.first().map(item).transpose()
 }
 
 /// Reads a row of [`ITEM`]'s columns.

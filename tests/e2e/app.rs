@@ -1,0 +1,93 @@
+//! The app under test, and what is on its list before a person looks.
+
+use std::sync::OnceLock;
+
+use rocket::serde::json::{Value, json};
+use sqlx::SqlitePool;
+use tempfile::TempDir;
+
+use crate::page::Page;
+use crate::support::Server;
+
+/// A server with a list of its own.
+pub struct App {
+    server: Server,
+    folder: TempDir,
+}
+
+impl App {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { server: Server::start(folder.path()), folder }
+    }
+
+    /// Opens the list in a new browser.
+    pub async fn browse(&self) -> Page {
+        self.browse_at("/").await
+    }
+
+    /// Opens a page in a new browser, which has never seen the app.
+    pub async fn browse_at(&self, path: &str) -> Page {
+        let page = Page::new(&self.server.url).await;
+        page.go(path).await;
+        page
+    }
+
+    /// Puts items on the list, the first of them on top, and gives their ids.
+    pub async fn has<const N: usize>(&self, items: [Value; N]) -> [String; N] {
+        let mut ids = [const { String::new() }; N];
+        for (at, mut item) in items.into_iter().enumerate() {
+            item["order"] = json!(at);
+            let request = http().post(format!("{}/api/todos", self.server.url)).json(&item);
+            let answer = request.send().await.unwrap().error_for_status().unwrap();
+            ids[at] = answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+        }
+        ids
+    }
+
+    /// Changes an item as somebody else would meanwhile.
+    pub async fn change(&self, id: &str, changes: Value) {
+        let request = http().patch(format!("{}/api/todos/{id}", self.server.url)).json(&changes);
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// Deletes an item as somebody else would meanwhile.
+    pub async fn delete(&self, id: &str) {
+        let request = http().delete(format!("{}/api/todos/{id}", self.server.url));
+        request.send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// What the server has logged so far.
+    pub fn log(&self) -> String {
+        self.server.output()
+    }
+
+    /// Changes what is stored, for what would take days through the app.
+    pub async fn sql(&self, statement: &'static str) {
+        let file = format!("sqlite:{}", self.folder.path().join("todo.db").display());
+        let pool = SqlitePool::connect(&file).await.unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+}
+
+/// An item to put on the list.
+pub fn item(status: &str, title: &str) -> Value {
+    json!({ "status": status, "title": title })
+}
+
+/// An item with everything that an item can have.
+pub fn full_item(status: &str, title: &str, description: &str, due: &str) -> Value {
+    json!({ "status": status, "title": title, "description": description, "due": due })
+}
+
+/// Makes requests on the test's behalf.
+pub fn http() -> reqwest::Client {
+    static PROVIDER: OnceLock<()> = OnceLock::new();
+    // `reqwest` is built without one, and makes no client before there is one.
+    PROVIDER.get_or_init(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    // A proxy of the machine's has no business between the test and its own processes.
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}

@@ -1,0 +1,13 @@
+//! The app through its own doors: most tests in one process on an SQLite file of their own, some
+//! with the binary itself.
+#![allow(clippy::unwrap_used)]
+
+mod api;
+mod app;
+mod faults;
+mod pages;
+mod process;
+mod scale;
+mod security;
+#[path = "../support/mod.rs"]
+mod support;
