@@ -1,9 +1,10 @@
 //! What goes wrong: a store that fails or panics, a full disk, a kill at the worst moment.
 
+use std::collections::HashSet;
 use std::io::Error as IoError;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rocket::async_trait;
@@ -14,7 +15,7 @@ use todo_app::item::{Changes, DeletionId, Item, ItemId, NewItem, Version};
 use todo_app::store::{Board, BoardQuery, Deleted, Error, Place, Result, Store, Which};
 
 use crate::app::{Answer, App, FORM};
-use crate::process::{client, in_a_shell};
+use crate::process::{client, eventually, in_a_shell};
 use crate::support::Server;
 
 /// A store that does nothing but this.
@@ -255,33 +256,32 @@ async fn a_full_disk_refuses_writes_loses_nothing_and_is_got_over_once_there_is_
 #[rocket::async_test]
 async fn what_was_acknowledged_outlives_a_kill_at_any_moment() {
     let folder = tempfile::tempdir().unwrap();
-    let (client, mut acknowledged) = (client(), vec![]);
-    for _ in 0..10 {
+    let (client, acknowledged) = (client(), Arc::new(Mutex::new(vec![])));
+    for round in 0..10 {
         let server = Server::start(folder.path());
         let writers: Vec<_> = (0..4)
             .map(|_| {
-                let (client, url, mut ids) = (client.clone(), server.url.clone(), vec![]);
+                let (client, url, acknowledged) = (client.clone(), server.url.clone(), Arc::clone(&acknowledged));
                 rocket::tokio::spawn(async move {
                     while let Ok(id) = adds(&client, &url, "").await {
-                        ids.push(id);
+                        acknowledged.lock().unwrap().push(id);
                     }
-                    ids
                 })
             })
             .collect();
-        // A different moment each time: the clock's last digits are as good as a die.
-        let moment = 50 + u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() / 1_000 % 150);
-        rocket::tokio::time::sleep(Duration::from_millis(moment)).await;
+        // A different moment each time, when they are at it: the clock's last digits are as good as a die.
+        let moment = Duration::from_millis(u64::from(jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() % 150));
+        rocket::tokio::time::sleep(moment).await;
+        eventually("somebody wrote", || acknowledged.lock().unwrap().len() > round * 3);
         server.kill();
         for writer in writers {
-            acknowledged.extend(writer.await.unwrap());
+            writer.await.unwrap();
         }
         is_sound(folder.path()).await;
     }
-    assert!(acknowledged.len() > 10, "somebody wrote: {}", acknowledged.len());
     let server = Server::start(folder.path());
-    let kept = ids(&client, &server.url).await;
-    let kept: std::collections::HashSet<_> = kept.iter().collect();
+    let (kept, acknowledged) = (ids(&client, &server.url).await, acknowledged.lock().unwrap().clone());
+    let kept: HashSet<_> = kept.iter().collect();
     let lost: Vec<_> = acknowledged.iter().filter(|id| !kept.contains(id)).collect();
     assert!(lost.is_empty(), "{} of {} lost: {lost:?}", lost.len(), acknowledged.len());
 }

@@ -4,6 +4,7 @@
 
 mod api;
 mod app;
+mod facts;
 mod faults;
 mod pages;
 mod process;

@@ -47,7 +47,7 @@ fn refusal(command: &mut Command) -> String {
 
 /// Waits until `is_so`.
 #[track_caller]
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !is_so() {
         assert!(Instant::now() < deadline, "not in time: {what}");
@@ -83,13 +83,17 @@ fn read_until(stream: &mut TcpStream, text: &str) -> String {
 
 // Stopping
 
+/// How long Rocket waits for a connection that is at work: a server that is idle must not wait at all. It takes some
+/// 60 ms, but a busy machine's disk may make it longer.
+const GRACE: Duration = Duration::from_secs(2);
+
 #[test]
 fn a_signal_stops_an_idle_server_at_once_and_in_good_order() {
     for signal in ["TERM", "INT"] {
         let folder = tempdir().unwrap();
         let (status, took) = serving(folder.path()).stop(signal);
         assert_eq!(status.code(), Some(0), "{signal}");
-        assert!(took < Duration::from_secs(1), "{signal}: {took:?}");
+        assert!(took < GRACE, "{signal}: {took:?}");
     }
 }
 
@@ -103,7 +107,7 @@ fn an_idle_connection_does_not_keep_a_server_from_stopping() {
         read_until(&mut idle, "live\n");
         let (status, took) = server.stop(signal);
         assert_eq!(status.code(), Some(0), "{signal}");
-        assert!(took < Duration::from_secs(1), "{signal}: {took:?}");
+        assert!(took < GRACE, "{signal}: {took:?}");
     }
 }
 
