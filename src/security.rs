@@ -90,9 +90,5 @@ impl Policy for ContentSecurityPolicy {
 /// Security headers on every answer.
 pub fn shield() -> Shield {
     // `no-referrer` would make browsers send `Origin: null` with our own forms.
-    Shield::new()
-        .enable(NoSniff::Enable)
-        .enable(Frame::Deny)
-        .enable(Referrer::SameOrigin)
-        .enable(ContentSecurityPolicy::default())
+    Shield::new().enable(NoSniff::Enable).enable(Frame::Deny).enable(Referrer::SameOrigin).enable(ContentSecurityPolicy)
 }
