@@ -2,6 +2,7 @@
 //! `cargo bench --bench startup`.
 
 #[path = "../tests/support/mod.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
 mod support;
 
 use std::io::{Read, Write};

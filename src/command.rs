@@ -3,6 +3,9 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use rocket::{Ignite, Rocket};
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::config::{Config, ConfigError};
 use crate::store::{Store, sqlite::Sqlite};
 use crate::{app, health, log};
@@ -49,8 +52,13 @@ fn start() -> Result<(), String> {
 
 async fn serve(config: Config) -> Result<(), String> {
     log::start(&config.log_filter, config.log_format);
+    let stop = stop_signal().map_err(|e| format!("signals cannot be heeded ({e})"))?;
     let store = open_store(&config.database_url).await.map_err(|e| e.to_string())?;
-    let served = app::rocket(&config, Arc::clone(&store)).launch().await;
+    let rocket = app::rocket(&config, Arc::clone(&store)).ignite().await;
+    let served = match rocket {
+        Ok(rocket) => launch(rocket, stop).await,
+        Err(error) => Err(error),
+    };
     store.close().await;
     let rocket::Config { address, port, .. } = config.rocket;
     served.map(|_| ()).map_err(|error| match error.kind() {
@@ -61,11 +69,38 @@ async fn serve(config: Config) -> Result<(), String> {
     })
 }
 
+/// Serves until `stop`. Rocket heeds signals too, but only some time after it listens, and in a task of
+/// its own: a signal at the wrong moment then ends it without waiting for what runs.
+async fn launch(rocket: Rocket<Ignite>, stop: impl Future<Output = ()>) -> Result<Rocket<Ignite>, rocket::Error> {
+    let shutdown = rocket.shutdown();
+    let served = rocket.launch();
+    tokio::pin!(served);
+    tokio::select! {
+        biased;
+        () = stop => {}
+        served = &mut served => return served,
+    }
+    tracing::info!("stopping");
+    shutdown.notify();
+    served.await
+}
+
+/// SIGTERM or Ctrl-C.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
 async fn open_store(url: &str) -> Result<Arc<dyn Store>, ConfigError> {
     if !url.starts_with("sqlite:") {
         // The rest may have a password in it.
-        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-        return Err(ConfigError::new("DATABASE_URL", format_args!("{scheme}:…"), "sqlite:PATH"));
+        let shown = url.split_once(':').map_or(url.to_owned(), |(scheme, _)| format!("{scheme}:…"));
+        return Err(ConfigError::new("DATABASE_URL", shown, "sqlite:PATH"));
     }
     let store = Sqlite::open(url).await;
     store.map(|store| Arc::new(store) as _).map_err(|e| {

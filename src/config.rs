@@ -66,7 +66,8 @@ impl Config {
             assets: assets()?,
             cors_origins: cors_origins()?,
             log_filter: parsed("RUST_LOG", "filters such as info,todo_app=debug", |text| {
-                EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
+                // What is said later counts more, but nothing short of its name turns on what is off.
+                EnvFilter::try_new(text).is_ok().then(|| format!("{},{text}", log::DEFAULT_FILTER))
             })?
             .unwrap_or_else(|| log::DEFAULT_FILTER.to_owned()),
             log_format: parsed("LOG_FORMAT", "text or json", |text| text.parse().ok())?.unwrap_or(log::Format::Text),
@@ -90,7 +91,12 @@ fn rocket() -> Result<rocket::Config, ConfigError> {
         .merge(("ident", "todo-app"))
         .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE"]).global())
         .select(profile);
-    rocket::Config::try_from(figment).map_err(|error| {
+    let config = rocket::Config::try_from(figment).map(|mut config| {
+        // We heed signals ourselves.
+        (config.shutdown.ctrlc, config.shutdown.signals) = (false, Default::default());
+        config
+    });
+    config.map_err(|error| {
         let variable = format!("ROCKET_{}", error.path.join("_").to_uppercase());
         let got = env::var(&variable).unwrap_or_default();
         match variable.as_str() {

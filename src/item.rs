@@ -89,6 +89,11 @@ pub enum Position {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version(pub i64);
 
+impl Version {
+    /// What an editor has seen who does not say: no item has it, so nothing is overwritten.
+    pub const NEVER: Self = Self(0);
+}
+
 impl FromStr for Version {
     type Err = std::num::ParseIntError;
 

@@ -184,7 +184,7 @@ async fn edit(
         }
     };
     let changes = Changes { title: Some(title), description: Some(description), due: Some(due), ..Changes::default() };
-    match store.update(&id, changes, typed.version).await {
+    match store.update(&id, changes, typed.version.or(Some(Version::NEVER))).await {
         Ok(item) => Ok(Reply::Done(view.redirect_to(&item.id))),
         Err(store::Error::Conflict) => {
             let item = store.get(&id).await?;

@@ -140,6 +140,13 @@ async fn a_search_finds_upper_and_lower_case_of_any_script_in_titles_and_descrip
 }
 
 #[rocket::async_test]
+async fn an_edit_that_does_not_say_what_it_has_seen_overwrites_nothing() {
+    let app = App::start().await;
+    let id = app.has("Before", "todo").await;
+    app.post(&format!("/items/{id}"), &[("title", "After")]).await.is(409).shows("Before");
+}
+
+#[rocket::async_test]
 async fn a_form_and_its_redirect_keep_the_filter_and_the_search() {
     let app = App::start().await;
     let id = app.has("Tea & cake", "todo").await;
@@ -150,9 +157,10 @@ async fn a_form_and_its_redirect_keep_the_filter_and_the_search() {
     }
     let kept = page.action("Add").unwrap();
     let kept = kept.strip_prefix("/items").unwrap();
+    let version = app.get(&format!("/items/{id}")).await.field("version").unwrap();
     for (path, fields) in [
         ("/items".to_owned(), form(&[("title", "Tea & more")])),
-        (format!("/items/{id}"), form(&[("title", "Tea & scones")])),
+        (format!("/items/{id}"), form(&[("title", "Tea & scones"), ("version", &version)])),
         (format!("/items/{id}/status"), form(&[("status", "doing")])),
         (format!("/items/{id}/status"), form(&[("status", "todo")])),
         (format!("/items/{id}/delete"), String::new()),
