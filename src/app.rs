@@ -12,33 +12,39 @@ use rocket_dyn_templates::Template;
 use rocket_dyn_templates::minijinja::UndefinedBehavior;
 
 use crate::config::Config;
+use crate::development::StaticFolder;
 use crate::store::Store;
-use crate::{api, error, health, log, pages, security};
+use crate::{api, development, error, health, log, pages, security};
 
 /// The store that the environment names.
 pub type AnyStore = Arc<dyn Store>;
 
 /// The app, ready to launch.
 pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
-    let mounts = [
+    let is_development = config.rocket.profile == rocket::Config::DEBUG_PROFILE;
+    let static_folder = config.assets.join("static");
+    let mut mounts = vec![
         ("/", pages::routes()),
         (api::BASE, api::routes()),
         ("/health", health::routes()),
-        ("/static", FileServer::new(config.assets.join("static"), Options::default()).into()),
+        ("/static", FileServer::new(&static_folder, Options::None).into()),
     ];
+    if is_development {
+        mounts.push((development::BASE, development::routes()));
+    }
     let mut rocket = rocket::custom(config.figment())
         .manage(store)
         .manage(config.cors_origins.clone())
+        .manage(StaticFolder(static_folder))
         .register("/", error::pages())
         .register(api::BASE, error::problems());
     for (base, routes) in mounts {
         let other_methods = other_methods(&routes);
         rocket = rocket.mount(base, log::in_spans(routes)).mount(base, other_methods);
     }
-    let development = config.rocket.profile == rocket::Config::DEBUG_PROFILE;
     rocket
         .attach(Template::custom(move |engines| {
-            engines.minijinja.add_global("development", development);
+            engines.minijinja.add_global("development", is_development);
             // A misspelt name in a template is an error, not an empty text.
             engines.minijinja.set_undefined_behavior(UndefinedBehavior::Strict);
         }))

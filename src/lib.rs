@@ -8,6 +8,7 @@ pub mod api;
 pub mod app;
 pub mod command;
 pub mod config;
+pub mod development;
 pub mod error;
 pub mod health;
 pub mod item;

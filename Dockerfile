@@ -1,0 +1,110 @@
+# One file for every container: `docker build --target dev|test|debug|prod .` (without: prod).
+#
+#   toolchain ─┬─ dependencies ─┬─ dev    reloads on every edit       (alias: development)
+#              │                ├─ test   unit, integration and browser tests
+#              │                └─ debug  an editor and a debugger at home
+#              └─ release ─ root ─ prod   what ships                  (alias: production)
+
+# For every stage that compiles: the compiler, and a user, since nothing here needs root.
+FROM rust:1.95-slim-trixie AS toolchain
+# The source is mounted here later, so a debugger finds it under the path it was compiled at;
+# /target is outside of it, so that the mount does not hide what is already compiled.
+RUN useradd --create-home --shell /bin/bash --uid 1000 dev \
+ && install --directory --owner=dev --group=dev /workspaces/todo-app /target /data
+ENV CARGO_TARGET_DIR=/target
+WORKDIR /workspaces/todo-app
+USER dev
+# With nothing but the manifests (and empty files where Cargo insists on some) only the
+# dependencies are compiled below: these layers stay cached until Cargo.toml or Cargo.lock change.
+COPY --chown=dev:dev Cargo.toml Cargo.lock ./
+RUN mkdir src benches \
+ && touch src/lib.rs \
+ && echo 'fn main() {}' | tee src/main.rs >benches/startup.rs \
+ && cargo fetch --locked
+
+# For dev, test and debug, which share it: the dependencies, as the debug profile compiles them.
+# What came of the empty files goes again: Cargo would take it for newer than the real source.
+FROM toolchain AS dependencies
+RUN cargo build --frozen \
+ && cargo test --frozen --no-run \
+ && cargo clean --frozen --package todo-app
+# All crates are here: from now on Cargo needs no network, and never waits for one.
+ENV CARGO_NET_OFFLINE=true
+
+# For writing code: mount the source over /workspaces/todo-app; the app follows every edit.
+FROM dependencies AS dev
+COPY docker/await-edit docker/serve /usr/local/bin/
+COPY --chown=dev:dev . .
+RUN cargo build
+# All addresses of the container; who reaches them is decided where its port is published.
+ENV ROCKET_ADDRESS=0.0.0.0 DATABASE_URL=sqlite:/data/todo.db RUST_BACKTRACE=1
+EXPOSE 8000
+VOLUME /data
+# The first build may take minutes, where dependencies have changed since the image was built.
+HEALTHCHECK --start-period=15m --start-interval=1s CMD ["/target/debug/todo-app", "health"]
+CMD ["serve"]
+
+# The exercise's name for it.
+FROM dev AS development
+
+# For running tests: everything they need is inside, so they need neither network nor root.
+FROM dependencies AS test
+USER root
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends chromium chromium-driver \
+ && rm -rf /var/lib/apt/lists/*
+USER dev
+COPY docker/await-edit docker/run-tests /usr/local/bin/
+COPY --chown=dev:dev . .
+RUN cargo test --no-run
+ENTRYPOINT ["run-tests"]
+
+# For an editor to attach to: it idles until one does.
+FROM dependencies AS debug
+USER root
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends lldb git procps \
+ && rm -rf /var/lib/apt/lists/* \
+ && rustup component add rust-analyzer rust-src
+USER dev
+CMD ["tail", "-f", "/dev/null"]
+
+# For prod: the binary, optimised and stripped.
+FROM toolchain AS release
+RUN cargo build --frozen --release \
+ && cargo clean --frozen --release --package todo-app
+COPY --chown=dev:dev src src
+COPY --chown=dev:dev migrations migrations
+RUN cargo build --frozen --release
+
+# For prod: its root folder, made of the binary, the libraries that it names and CA certificates.
+FROM debian:trixie-slim AS root
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=release /target/release/todo-app /root-folder/app/todo-app
+# ldd says where the libraries are, so no path here names an architecture.
+RUN ldd /root-folder/app/todo-app | grep --only-matching '/[^ ]*' | xargs cp --parents --dereference --target-directory=/root-folder \
+ && cp --parents /etc/ssl/certs/ca-certificates.crt /root-folder \
+ && mkdir /root-folder/data
+
+# What ships: no shell, no package manager, no compiler; a user that owns nothing but /data.
+FROM scratch AS prod
+COPY --from=root /root-folder /
+COPY --from=root --chown=10001:10001 /root-folder/data /data
+COPY templates /app/templates
+COPY static /app/static
+ENV ROCKET_ADDRESS=0.0.0.0 DATABASE_URL=sqlite:/data/todo.db
+USER 10001:10001
+WORKDIR /app
+EXPOSE 8000
+VOLUME /data
+# Ready within half a second of its start, and Docker asks four times a second until it is.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --start-interval=0.25s CMD ["/app/todo-app", "health"]
+LABEL org.opencontainers.image.title="todo-app" \
+      org.opencontainers.image.description="A to-do list in a browser" \
+      org.opencontainers.image.licenses="MIT"
+ENTRYPOINT ["/app/todo-app"]
+
+# The exercise's name for it; as the last stage it is also what is built without a target.
+FROM prod AS production
