@@ -77,21 +77,21 @@ COPY --chown=dev:dev src src
 COPY --chown=dev:dev migrations migrations
 RUN cargo build --frozen --release
 
-# For prod: its root folder, made of the binary, the libraries that it names and CA certificates.
+# For prod: its root folder, made of the binary, the libraries that it names, CA certificates and time zones.
 FROM debian:trixie-slim AS root
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends ca-certificates \
+ && apt-get install --yes --no-install-recommends ca-certificates tzdata \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=release /target/release/todo-app /root-folder/app/todo-app
 # ldd says where the libraries are, so no path here names an architecture.
 RUN ldd /root-folder/app/todo-app | grep --only-matching '/[^ ]*' | xargs cp --parents --dereference --target-directory=/root-folder \
- && cp --parents /etc/ssl/certs/ca-certificates.crt /root-folder \
- && mkdir /root-folder/data
+ && cp --parents --recursive /etc/ssl/certs/ca-certificates.crt /usr/share/zoneinfo /root-folder \
+ # For any user: a tmpfs or a volume that is mounted here takes over these rights.
+ && install --directory --mode=1777 /root-folder/data
 
-# What ships: no shell, no package manager, no compiler; a user that owns nothing but /data.
+# What ships: no shell, no package manager, no compiler; a user that owns nothing and writes to /data.
 FROM scratch AS prod
 COPY --from=root /root-folder /
-COPY --from=root --chown=10001:10001 /root-folder/data /data
 COPY templates /app/templates
 COPY static /app/static
 ENV ROCKET_ADDRESS=0.0.0.0 DATABASE_URL=sqlite:/data/todo.db

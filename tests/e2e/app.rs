@@ -71,6 +71,15 @@ impl App {
     }
 }
 
+impl Drop for App {
+    /// A test that fails tells what the server did.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+    }
+}
+
 /// An item to put on the list.
 pub fn item(status: &str, title: &str) -> Value {
     json!({ "status": status, "title": title })

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rocket::serde::json::{Value, json};
@@ -37,12 +38,13 @@ const SECTION: &str = "
 pub struct Page {
     pub browser: Browser,
     site: String,
+    marks: AtomicU32,
 }
 
 impl Page {
     /// A new browser, not yet at any page.
     pub async fn new(site: &str) -> Self {
-        Self { browser: Browser::start().await, site: site.to_owned() }
+        Self { browser: Browser::start().await, site: site.to_owned(), marks: AtomicU32::new(0) }
     }
 
     /// Types an address.
@@ -56,7 +58,7 @@ impl Page {
     }
 
     pub async fn back(&self) {
-        self.browser.ask("/back", json!({})).await.unwrap();
+        self.arrives(async { self.browser.ask("/back", json!({})).await.unwrap() }).await;
     }
 
     /// The address without the host, as it would be kept as a bookmark.
@@ -82,7 +84,7 @@ impl Page {
         self.browser.click(&found).await.unwrap_or_else(|error| panic!("clicking {name:?}: {error}"));
     }
 
-    /// Clicks twice, as fast as a nervous finger.
+    /// Clicks twice, at the speed of a hand: the page may well be another one in between.
     pub async fn double_click(&self, name: &str) {
         let found = self.find(NAMED, name).await.as_value();
         self.browser.run("arguments[0].scrollIntoView({ block: 'center' })", json!([found])).await.unwrap();
@@ -90,7 +92,7 @@ impl Page {
         let aim = json!({ "type": "pointerMove", "origin": found, "x": 0, "y": 0, "duration": 0 });
         let mouse = json!({
             "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" },
-            "actions": [aim, &down, &up, &down, &up],
+            "actions": [aim, &down, &up, { "type": "pause", "duration": 150 }, &down, &up],
         });
         self.arrives(async { self.browser.ask("/actions", json!({ "actions": [mouse] })).await.unwrap() }).await;
     }
@@ -121,11 +123,14 @@ impl Page {
         self.browser.ask("/actions", json!({ "actions": [keyboard] })).await.unwrap();
     }
 
-    /// Does something that leads to a new page, and waits until that page is there.
+    /// Does something that leads to another page, and waits until that page is there.
     pub async fn arrives<T>(&self, act: impl Future<Output = T>) {
-        self.browser.run("window.left = true", json!([])).await.unwrap();
+        // A mark of its own: "back" may lead to a page that has an earlier one.
+        let mark = json!(self.marks.fetch_add(1, Ordering::Relaxed));
+        self.browser.run("window.mark = arguments[0]", json!([mark])).await.unwrap();
         act.await;
-        self.waits_for("a new page", "return !window.left && document.readyState === 'complete'", json!([])).await;
+        let script = "return window.mark !== arguments[0] && document.readyState === 'complete'";
+        self.waits_for("another page", script, json!([mark])).await;
     }
 
     /// Runs a function's body in the page.
