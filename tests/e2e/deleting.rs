@@ -54,3 +54,15 @@ async fn a_double_click_on_delete_and_on_undo_does_no_harm() {
     page.double_click("Undo").await;
     page.shows("To Do", &["Buy milk", "Call Ada"]).await;
 }
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
+async fn the_second_half_of_a_slow_double_click_does_not_delete_the_next_item() {
+    let app = App::start();
+    app.has([item("todo", "Buy milk"), item("todo", "Call Ada")]).await;
+    let page = app.browse().await;
+    page.double_click_slowly("Delete: Buy milk").await;
+    page.shows("To Do", &["Call Ada"]).await;
+    page.press("Undo").await;
+    page.shows("To Do", &["Buy milk", "Call Ada"]).await;
+}

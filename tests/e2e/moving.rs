@@ -52,6 +52,20 @@ async fn a_double_click_on_a_status_button_moves_the_item_once() {
 
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver"]
+async fn the_second_half_of_a_slow_double_click_does_not_move_the_next_item() {
+    let app = App::start();
+    app.has([item("todo", "Buy milk"), item("todo", "Call Ada")]).await;
+    let page = app.browse().await;
+    // The item below is under the mouse by now.
+    page.double_click_slowly("Start: Buy milk").await;
+    page.shows("To Do", &["Call Ada"]).await;
+    page.shows("Doing", &["Buy milk"]).await;
+    page.press("Start: Call Ada").await;
+    page.shows("Doing", &["Call Ada", "Buy milk"]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
 async fn arrows_move_an_item_up_and_down_and_it_stays_there() {
     let app = App::start();
     let [milk, _, _] = app.has(["Buy milk", "Call Ada", "Paint"].map(|title| item("todo", title))).await;

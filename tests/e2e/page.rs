@@ -84,17 +84,50 @@ impl Page {
         self.browser.click(&found).await.unwrap_or_else(|error| panic!("clicking {name:?}: {error}"));
     }
 
-    /// Clicks twice, at the speed of a hand: the page may well be another one in between.
+    /// Clicks twice, so fast that both clicks are at the same page.
     pub async fn double_click(&self, name: &str) {
+        let at = self.middle_of(name).await;
+        self.arrives(async {
+            self.mouse(&at, 1).await;
+            self.mouse(&at, 2).await;
+        })
+        .await;
+    }
+
+    /// Clicks twice, but so slowly that the answer to the first click is there before the second:
+    /// whatever is under the mouse by then, the second click must not send it.
+    pub async fn double_click_slowly(&self, name: &str) {
+        let at = self.middle_of(name).await;
+        self.arrives(self.mouse(&at, 1)).await;
+        let watch = "
+            window.second = 'on its way';
+            document.addEventListener('submit', () => { window.second = 'sent'; });
+            document.addEventListener('click', () => setTimeout(() => {
+                if (window.second !== 'sent') window.second = 'ignored';
+            }));";
+        self.js(watch).await;
+        self.mouse(&at, 2).await;
+        // A page that nobody watches has come by the second click.
+        let script = "return window.second ?? 'sent'";
+        self.becomes("the second click", script, json!([]), json!("ignored")).await;
+    }
+
+    /// Presses and releases the mouse's button, for the first or the second time of a double click.
+    async fn mouse(&self, at: &Value, count: u8) {
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": count });
+            self.browser.cdp("Input.dispatchMouseEvent", event).await;
+        }
+    }
+
+    /// Where a button is on the screen.
+    async fn middle_of(&self, name: &str) -> Value {
         let found = self.find(NAMED, name).await.as_value();
-        self.browser.run("arguments[0].scrollIntoView({ block: 'center' })", json!([found])).await.unwrap();
-        let (down, up) = (json!({ "type": "pointerDown", "button": 0 }), json!({ "type": "pointerUp", "button": 0 }));
-        let aim = json!({ "type": "pointerMove", "origin": found, "x": 0, "y": 0, "duration": 0 });
-        let mouse = json!({
-            "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" },
-            "actions": [aim, &down, &up, { "type": "pause", "duration": 150 }, &down, &up],
-        });
-        self.arrives(async { self.browser.ask("/actions", json!({ "actions": [mouse] })).await.unwrap() }).await;
+        let script = "
+            arguments[0].scrollIntoView({ block: 'center' });
+            const { x, y, width, height } = arguments[0].getBoundingClientRect();
+            return [x + width / 2, y + height / 2]";
+        self.browser.run(script, json!([found])).await.unwrap()
     }
 
     /// Replaces what a field holds.

@@ -52,17 +52,3 @@ async fn everything_works_without_javascript() {
     page.add("   ").await;
     page.says("A title is needed.").await;
 }
-
-#[tokio::test]
-#[ignore = "needs Chromium and chromedriver"]
-async fn a_double_click_does_no_harm_without_javascript() {
-    let app = App::start();
-    app.has([item("todo", "Buy milk"), item("todo", "Call Ada"), item("todo", "Paint")]).await;
-    let page = app.browse().await;
-    page.scripts_off().await;
-    page.double_click("Start: Buy milk").await;
-    page.shows("To Do", &["Call Ada", "Paint"]).await;
-    page.shows("Doing", &["Buy milk"]).await;
-    page.double_click("Move down: Call Ada").await;
-    page.shows("To Do", &["Paint", "Call Ada"]).await;
-}
