@@ -55,11 +55,11 @@ no_secret_in_any_layer() {
   rm -rf "$work/layers" "$work/layers.all" "$work/context"
 }
 
-# seconds_until COMMAND...: how long until it succeeds, in seconds with two decimals; at most 60.
+# seconds_until COMMAND...: how long until it succeeds, in seconds with two decimals; at most 240.
 seconds_until() {
   local from=$EPOCHREALTIME
   until "$@" >"$work/until" 2>&1; do
-    (($(bc <<<"$EPOCHREALTIME - $from > 60"))) && { echo "not within 60 s: $*" >&2; cat "$work/until" >&2; return 1; }
+    (($(bc <<<"$EPOCHREALTIME - $from > 240"))) && { echo "not within 240 s: $*" >&2; cat "$work/until" >&2; return 1; }
     sleep 0.02
   done
   printf '%.2f' "$(bc <<<"$EPOCHREALTIME - $from")"
@@ -194,8 +194,7 @@ in_place() { sed "$2" "$copy/$1" >"$work/in-place" && cat "$work/in-place" >"$co
 
 # Without a network and without root, each kind of test by its name and all of them without one.
 test_image() {
-  docker run --rm --network none todo-app:test unit
-  docker run --rm --network none todo-app:test e2e
+  docker run --rm --network none todo-app:test unit integration
   if docker run --rm --network none todo-app:test nonsense; then echo "a wrong kind of test passed"; exit 1; fi
 }
 
@@ -210,20 +209,13 @@ exercise_commands() {
 
 # `docker compose up`: the tests run beside the app, by themselves.
 compose_runs_the_tests() {
-  seconds_until_log tests "test result: ok. [1-9]" 600
-  seconds_until_log e2e "test result: ok. [1-9]" 900
-  docker compose logs tests e2e | grep 'test result'
-  if docker compose logs tests e2e | grep -q 'test result: FAILED'; then exit 1; fi
+  seconds_until logged tests "test result: ok. [1-9][0-9][0-9] passed"
+  if logged tests "test result: FAILED"; then exit 1; fi
+  docker compose ps --services --status running | sort | tr '\n' ' ' | grep -x 'dev e2e tests '
 }
 
-# seconds_until_log SERVICE TEXT LIMIT
-seconds_until_log() {
-  local from=$SECONDS
-  until docker compose logs "$1" | grep -q "$2"; do
-    ((SECONDS - from < $3)) || { docker compose logs "$1" | tail -n 40; echo "$1 never said: $2"; return 1; }
-    sleep 1
-  done
-}
+# logged SERVICE TEXT: whether a service has said it.
+logged() { docker compose logs "$1" >"$work/compose.log" 2>&1 && grep "$2" "$work/compose.log"; }
 
 compose_is_prod() {
   [[ $(docker compose --profile prod ps --format '{{.Image}}' prod) == *prod* ]]

@@ -87,23 +87,31 @@ impl Page {
     /// Clicks twice, so fast that both clicks are at the same page.
     pub async fn double_click(&self, name: &str) {
         let at = self.middle_of(name).await;
-        self.arrives(async {
-            self.mouse(&at, 1).await;
-            self.mouse(&at, 2).await;
-        })
-        .await;
+        let (down, up) = (json!({ "type": "pointerDown", "button": 0 }), json!({ "type": "pointerUp", "button": 0 }));
+        let aim = json!({ "type": "pointerMove", "x": at[0], "y": at[1], "duration": 0 });
+        // One command: between two of them, the driver would wait for the page that the first one leads to.
+        let mouse = json!({
+            "type": "pointer", "id": "mouse", "parameters": { "pointerType": "mouse" },
+            "actions": [aim, &down, &up, &down, &up],
+        });
+        self.arrives(async { self.browser.ask("/actions", json!({ "actions": [mouse] })).await.unwrap() }).await;
     }
 
     /// Clicks twice, but so slowly that the answer to the first click is there before the second:
-    /// whatever is under the mouse by then, the second click must not send it.
+    /// the second click must not press the button that is under the mouse by then.
     pub async fn double_click_slowly(&self, name: &str) {
         let at = self.middle_of(name).await;
         self.arrives(self.mouse(&at, 1)).await;
+        let under_mouse = "
+            const under = document.elementFromPoint(...arguments);
+            return document.getAnimations().length === 0 && under?.closest('button') != null";
+        self.waits_for("another button under the mouse", under_mouse, at.clone()).await;
         let watch = "
             window.second = 'on its way';
             document.addEventListener('submit', () => { window.second = 'sent'; });
-            document.addEventListener('click', () => setTimeout(() => {
-                if (window.second !== 'sent') window.second = 'ignored';
+            document.addEventListener('click', event => setTimeout(() => {
+                if (window.second === 'sent') return;
+                window.second = event.target.closest('button') ? 'ignored' : 'beside the button';
             }));";
         self.js(watch).await;
         self.mouse(&at, 2).await;
@@ -126,7 +134,7 @@ impl Page {
         let script = "
             arguments[0].scrollIntoView({ block: 'center' });
             const { x, y, width, height } = arguments[0].getBoundingClientRect();
-            return [x + width / 2, y + height / 2]";
+            return [Math.round(x + width / 2), Math.round(y + height / 2)]";
         self.browser.run(script, json!([found])).await.unwrap()
     }
 

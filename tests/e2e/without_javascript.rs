@@ -2,7 +2,7 @@
 
 use rocket::serde::json::json;
 
-use crate::app::{App, item};
+use crate::app::App;
 use crate::page::Page;
 
 impl Page {
