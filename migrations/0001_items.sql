@@ -19,5 +19,5 @@ create table items (
 
 create index items_by_position on items (position, id) where deletion is null;
 create index items_by_status on items (status, position, id) where deletion is null;
-create index items_by_done on items (done_at, id) where deletion is null and status = 'done';
+create index items_by_done on items (status, done_at, id) where deletion is null;
 create index items_by_deletion on items (deletion) where deletion is not null;

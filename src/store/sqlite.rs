@@ -144,13 +144,17 @@ impl Store for Sqlite {
     async fn board(&self, query: &BoardQuery) -> Result<Board> {
         let search = query.search.to_lowercase();
         let today = query.today.as_microsecond();
-        let counts =
-            sqlx::query(counts_sql()).bind(&search).bind(today).bind(COUNT_MAX).fetch_one(&self.readers).await?;
+        let counts = sqlx::query(counts_sql(!search.is_empty()))
+            .bind(&search)
+            .bind(today)
+            .bind(COUNT_MAX)
+            .fetch_one(&self.readers)
+            .await?;
         let [todo, doing, done, older] = [0, 1, 2, 3].map(|column| counts.get::<u32, _>(column));
 
         let all_done = query.older || query.after.is_some() || done < FEW_DONE;
         let statuses = query.status.map_or(Status::ALL.to_vec(), |status| vec![status]);
-        let rows = sqlx::query(sections_sql(&statuses, query.after.is_some()))
+        let rows = sqlx::query(sections_sql(&statuses, query.after.is_some(), !search.is_empty()))
             .bind(&search)
             .bind(if all_done { i64::MIN } else { today })
             .bind(i64::try_from(query.limit).unwrap_or(i64::MAX).saturating_add(1))
@@ -330,19 +334,28 @@ const FORGET: &str = "delete from items where deletion < $1";
 /// The position before all others.
 const TOP: &str = "(select coalesce(min(position), 0) - 65536 from items where deletion is null)";
 
-/// What a search finds ($1, lower case; empty finds all).
-const FOUND: &str = "deletion is null and ($1 = '' or instr(title_lower, $1) > 0 or instr(description_lower, $1) > 0)";
+/// What is on the list and, if there is a search, has its text ($1, lower case). Without one an
+/// index alone answers how many there are.
+const fn found(searches: bool) -> &'static str {
+    if searches {
+        "deletion is null and (instr(title_lower, $1) > 0 or instr(description_lower, $1) > 0)"
+    } else {
+        "deletion is null"
+    }
+}
 
 /// Counts by status, and those done before today ($2), each up to $3.
-fn counts_sql() -> AssertSqlSafe<String> {
-    let count = |which| format!("(select count(*) from (select 1 from items where {FOUND} and {which} limit $3))");
+fn counts_sql(searches: bool) -> AssertSqlSafe<String> {
+    let found = found(searches);
+    let count = |which| format!("(select count(*) from (select 1 from items where {found} and {which} limit $3))");
     let counts =
         ["status = 'todo'", "status = 'doing'", "status = 'done'", "status = 'done' and done_at < $2"].map(count);
     AssertSqlSafe(format!("select {}", counts.join(", ")))
 }
 
 /// The first $3 items of each status; of those done, from the time $2 on; after the item $4.
-fn sections_sql(statuses: &[Status], after: bool) -> AssertSqlSafe<String> {
+fn sections_sql(statuses: &[Status], after: bool, searches: bool) -> AssertSqlSafe<String> {
+    let found = found(searches);
     let section = |status: &Status| {
         let (key, order, compare, and) = match status {
             Status::Done => ("done_at, id", "done_at desc, id desc", "<", "and done_at >= $2"),
@@ -354,7 +367,7 @@ fn sections_sql(statuses: &[Status], after: bool) -> AssertSqlSafe<String> {
             String::new()
         };
         format!(
-            "select * from (select {ITEM} from items where {FOUND} and status = '{status}' {and} {after}
+            "select * from (select {ITEM} from items where {found} and status = '{status}' {and} {after}
              order by {order} limit $3)"
         )
     };

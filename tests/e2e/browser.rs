@@ -53,8 +53,6 @@ impl Browser {
             "--disable-sync",
             // Containers give it 64 MB, which is too little.
             "--disable-dev-shm-usage",
-            // Its helper would outlive the browser.
-            "--disable-breakpad",
             // How a date is typed depends on the language.
             "--lang=en-US",
             "--window-size=1280,900",
@@ -136,6 +134,10 @@ impl Drop for Browser {
     }
 }
 
+/// Runs chromedriver until standard input ends, which it does even if the test is killed; then nothing is
+/// left, neither chromedriver nor the browser that it started.
+const RUN: &str = "chromedriver --port=0 & exec >&-; read _; kill -KILL 0";
+
 /// A chromedriver with a group of processes and a folder of its own.
 struct Driver {
     process: Child,
@@ -146,39 +148,37 @@ struct Driver {
 impl Driver {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let process = Command::new("chromedriver")
-            .arg("--port=0")
+        let mut process = Command::new("/bin/sh")
+            .args(["-c", RUN])
             // Chromium must find no settings of the user's, and must leave nothing behind.
             .env("HOME", folder.path())
             .env("TMPDIR", folder.path())
             .env_remove("XDG_CONFIG_HOME")
             .env_remove("XDG_CACHE_HOME")
             .process_group(0)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn();
-        let mut process = match process {
-            Ok(process) => process,
-            Err(error) => panic!(
-                "these tests need Chromium and chromedriver, and chromedriver cannot be started ({error}); \
-                 on Debian: apt-get install chromium chromium-driver"
-            ),
-        };
+            .spawn()
+            .expect("a shell");
         let mut lines = BufReader::new(process.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
         let said = "ChromeDriver was started successfully on port ";
         let port = lines.find_map(|line| line.strip_prefix(said)?.trim_end_matches('.').parse().ok());
         // Goes on reading: chromedriver would fail at a closed pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let driver = Self { process, port: port.unwrap_or_default(), folder };
-        assert!(driver.port > 0, "chromedriver ended before it listened");
+        assert!(
+            driver.port > 0,
+            "these tests need Chromium and chromedriver, and chromedriver did not start; \
+             on Debian: apt-get install chromium chromium-driver"
+        );
         driver
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let group = format!("-{}", self.process.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+        // Ends its standard input first.
         let _ = self.process.wait();
     }
 }
