@@ -1,6 +1,8 @@
 //! The JSON API: the public Todo-Backend contract (<https://todobackend.com>) with fields of our
 //! own, described by the OpenAPI document at `/api/openapi.json`.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rocket::data::{self, Data, FromData, ToByteUnit};
@@ -204,21 +206,19 @@ struct Listing<'r> {
 
 impl Listing<'_> {
     fn parse(&self) -> Result<(Option<u32>, Option<ItemId>), Failure> {
-        let limit = match self.limit[..] {
-            [] => None,
-            [text] => Some(text.parse().ok().filter(|limit| (1..=CHUNK).contains(limit))),
-            _ => Some(None),
-        };
-        let after = match self.after[..] {
-            [] => None,
-            [text] => Some(text.parse().ok()),
-            _ => Some(None),
-        };
-        match (limit, after) {
-            (Some(None), _) => Err(unprocessable("`limit` is a number from 1 to 1000.")),
-            (_, Some(None)) => Err(unprocessable("`after` is the id of an item.")),
-            (limit, after) => Ok((limit.flatten(), after.flatten())),
-        }
+        let limit = once(&self.limit).filter(|limit| limit.is_none_or(|limit| (1..=CHUNK).contains(&limit)));
+        let limit = limit.ok_or_else(|| unprocessable("`limit` is a number from 1 to 1000."))?;
+        let after = once(&self.after).ok_or_else(|| unprocessable("`after` is the id of an item."))?;
+        Ok((limit, after))
+    }
+}
+
+/// The value of a parameter that is given once or not at all; none if it is given otherwise.
+fn once<T: FromStr>(values: &[&str]) -> Option<Option<T>> {
+    match values {
+        [] => Some(None),
+        [text] => text.parse().ok().map(Some),
+        _ => None,
     }
 }
 

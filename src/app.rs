@@ -11,7 +11,7 @@ use rocket::{Build, Data, Request, Response, Rocket, Route, async_trait};
 use rocket_dyn_templates::Template;
 use rocket_dyn_templates::minijinja::UndefinedBehavior;
 
-use crate::config::Config;
+use crate::config::{Config, is_development};
 use crate::development::StaticFolder;
 use crate::store::Store;
 use crate::{api, development, error, health, log, pages, security};
@@ -21,7 +21,7 @@ pub type AnyStore = Arc<dyn Store>;
 
 /// The app, ready to launch.
 pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
-    let is_development = config.rocket.profile == rocket::Config::DEBUG_PROFILE;
+    let is_development = is_development(&config.rocket);
     let static_folder = config.assets.join("static");
     let mut mounts = vec![
         ("/", pages::routes()),

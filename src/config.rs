@@ -81,6 +81,11 @@ impl Config {
     }
 }
 
+/// Whether pages may show internals: in Rocket's `debug` profile.
+pub fn is_development(config: &rocket::Config) -> bool {
+    config.profile == rocket::Config::DEBUG_PROFILE
+}
+
 /// Rocket's part: its defaults and its `ROCKET_` variables, but no Rocket.toml.
 fn rocket() -> Result<rocket::Config, ConfigError> {
     let profile = Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE);

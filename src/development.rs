@@ -18,7 +18,7 @@ static STARTED: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
 /// One line that is another one after every change; then what the last build said, if it failed:
 /// the text in the file that `BUILD_ERROR` names.
 #[get("/state")]
-async fn state(folder: &State<StaticFolder>) -> String {
+fn state(folder: &State<StaticFolder>) -> String {
     let newest = newest(&folder.0);
     let error = std::env::var("BUILD_ERROR").ok().and_then(|file| std::fs::read_to_string(file).ok());
     format!("{:?} {newest:?}\n{}", *STARTED, error.unwrap_or_default())

@@ -7,11 +7,12 @@ use std::fmt;
 use rocket::http::{ContentType, Status as Http};
 use rocket::request::Request;
 use rocket::response::{self, Responder};
-use rocket::{Catcher, Config, catch, catchers};
+use rocket::{Catcher, catch, catchers};
 use rocket_dyn_templates::{Template, context};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::config::is_development;
 use crate::log::RequestId;
 use crate::store;
 
@@ -88,7 +89,8 @@ pub struct Problem {
 impl Problem {
     fn of(status: Http, request: &Request<'_>) -> Self {
         let remembered = request.local_cache(|| None::<Remembered>).as_ref();
-        let causes = if is_development(request) { remembered.map(|r| r.causes.clone()) } else { None };
+        let causes =
+            if is_development(request.rocket().config()) { remembered.map(|r| r.causes.clone()) } else { None };
         Self {
             kind: "about:blank",
             title: status.reason_lossy(),
@@ -109,11 +111,6 @@ fn default_detail(status: Http) -> &'static str {
         400..500 => "The request could not be understood.",
         _ => "Something went wrong here. Nothing that you did; the log knows more.",
     }
-}
-
-/// Whether pages may show internals: in Rocket's `debug` profile.
-pub fn is_development(request: &Request<'_>) -> bool {
-    request.rocket().config().profile == Config::DEBUG_PROFILE
 }
 
 #[catch(default)]

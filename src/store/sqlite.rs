@@ -107,8 +107,8 @@ impl OpenError {
     }
 }
 
-/// Brings the tables up to date and forgets what was deleted long ago. The transaction begins as a writer, so that of several copies
-/// that start at once the second waits and finds the work done.
+/// Brings the tables up to date and forgets what was deleted long ago. The transaction begins as a
+/// writer, so that of several copies that start at once the second waits and finds the work done.
 async fn migrate(pool: &SqlitePool) -> std::result::Result<(), sqlx::migrate::MigrateError> {
     let migrator = Migrator::with_migrations(vec![Migration::new(
         1,
@@ -143,18 +143,15 @@ impl From<sqlx::Error> for Error {
 impl Store for Sqlite {
     async fn board(&self, query: &BoardQuery) -> Result<Board> {
         let search = query.search.to_lowercase();
+        let found = found(&search);
         let today = query.today.as_microsecond();
-        let counts = sqlx::query(counts_sql(!search.is_empty()))
-            .bind(&search)
-            .bind(today)
-            .bind(COUNT_MAX)
-            .fetch_one(&self.readers)
-            .await?;
+        let counts =
+            sqlx::query(counts_sql(found)).bind(&search).bind(today).bind(COUNT_MAX).fetch_one(&self.readers).await?;
         let [todo, doing, done, older] = [0, 1, 2, 3].map(|column| counts.get::<u32, _>(column));
 
         let all_done = query.older || query.after.is_some() || done < FEW_DONE;
         let statuses = query.status.map_or(Status::ALL.to_vec(), |status| vec![status]);
-        let rows = sqlx::query(sections_sql(&statuses, query.after.is_some(), !search.is_empty()))
+        let rows = sqlx::query(sections_sql(found, &statuses, query.after.as_ref()))
             .bind(&search)
             .bind(if all_done { i64::MIN } else { today })
             .bind(i64::try_from(query.limit).unwrap_or(i64::MAX).saturating_add(1))
@@ -336,32 +333,30 @@ const TOP: &str = "(select coalesce(min(position), 0) - 65536 from items where d
 
 /// What is on the list and, if there is a search, has its text ($1, lower case). Without one an
 /// index alone answers how many there are.
-const fn found(searches: bool) -> &'static str {
-    if searches {
-        "deletion is null and (instr(title_lower, $1) > 0 or instr(description_lower, $1) > 0)"
-    } else {
+const fn found(search: &str) -> &'static str {
+    if search.is_empty() {
         "deletion is null"
+    } else {
+        "deletion is null and (instr(title_lower, $1) > 0 or instr(description_lower, $1) > 0)"
     }
 }
 
-/// Counts by status, and those done before today ($2), each up to $3.
-fn counts_sql(searches: bool) -> AssertSqlSafe<String> {
-    let found = found(searches);
+/// Counts what is [`found`] by status, and those done before today ($2), each up to $3.
+fn counts_sql(found: &str) -> AssertSqlSafe<String> {
     let count = |which| format!("(select count(*) from (select 1 from items where {found} and {which} limit $3))");
     let counts =
         ["status = 'todo'", "status = 'doing'", "status = 'done'", "status = 'done' and done_at < $2"].map(count);
     AssertSqlSafe(format!("select {}", counts.join(", ")))
 }
 
-/// The first $3 items of each status; of those done, from the time $2 on; after the item $4.
-fn sections_sql(statuses: &[Status], after: bool, searches: bool) -> AssertSqlSafe<String> {
-    let found = found(searches);
+/// The first $3 items [`found`] of each status; of those done, from the time $2 on; after the item $4.
+fn sections_sql(found: &str, statuses: &[Status], after: Option<&ItemId>) -> AssertSqlSafe<String> {
     let section = |status: &Status| {
         let (key, order, compare, and) = match status {
             Status::Done => ("done_at, id", "done_at desc, id desc", "<", "and done_at >= $2"),
             _ => ("position, id", "position, id", ">", ""),
         };
-        let after = if after {
+        let after = if after.is_some() {
             format!("and ({key}) {compare} (select {key} from items where id = $4)")
         } else {
             String::new()
