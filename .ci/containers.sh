@@ -22,7 +22,8 @@ build_targets() {
 rebuild_compiles_no_dependency() {
   local copy=$work/rebuild target from
   fresh_copy "$copy"
-  echo '//! Edited.' | cat - src/health.rs >"$copy/src/health.rs"
+  # Unlike every edit before, so that no layer of an earlier run has it.
+  echo "//! Edited at $EPOCHREALTIME." | cat - src/health.rs >"$copy/src/health.rs"
   for target in "${targets[@]}"; do
     from=$SECONDS
     docker build --progress plain --target "$target" "$copy" >"$work/rebuild.$target.log" 2>&1
@@ -72,7 +73,7 @@ shows() { curl --silent --fail "http://localhost:$1/$2" | grep -qF "$3"; }
 
 # The production image is what it promises: small, shut, quick, and it keeps what it is given.
 prod_image() {
-  local name=todo-app-prod size id seconds rss
+  local name=todo-app-prod size id seconds rss stop
   remove_container "$name"
   size=$(docker image inspect --format '{{.Size}}' todo-app:prod)
   docker run --detach --name "$name" --publish 127.0.0.1:8091:8000 --read-only --tmpfs /data \
@@ -86,9 +87,7 @@ prod_image() {
   for tool in sh bash apt-get dpkg cargo busybox; do
     if docker exec "$name" "$tool" --version >"$work/tool" 2>&1; then echo "the image has $tool"; exit 1; fi
   done
-  local from=$EPOCHREALTIME stop
-  docker stop "$name" >"$work/stopped"
-  stop=$(printf '%.2f' "$(bc <<<"$EPOCHREALTIME - $from")")
+  stop=$(seconds_until docker stop "$name")
   [[ $(docker inspect --format '{{.State.ExitCode}}' "$name") == 0 ]]
   remove_container "$name"
   # A named volume can be written from the first start, and keeps the items of a container that is gone.
@@ -154,9 +153,7 @@ dev_image() {
   rm "$copy/src/healthy.rs"
   seconds_until shows 8092 development/state "error" >"$work/first"
   shows 8092 health/live "live 9"
-  from=$EPOCHREALTIME
-  docker stop "$name" >"$work/stopped"
-  stop=$(printf '%.2f' "$(bc <<<"$EPOCHREALTIME - $from")")
+  stop=$(seconds_until docker stop "$name")
   remove_container "$name"
   echo "| development image | median of 5 | goal |"
   echo "|---|---|---|"
@@ -169,7 +166,7 @@ dev_image() {
 # The same where an edit raises no event, as on the mounts of Docker Desktop: here on an overlay
 # whose lower folder is edited.
 dev_image_without_events() {
-  local name=todo-app-dev copy=$work/lower overlay=$work/overlay
+  local name=todo-app-dev copy=$work/lower overlay=$work/overlay handler template css
   fresh_copy "$copy"
   chmod -R a+rX "$copy"
   mkdir -p "$overlay"/{upper,work,merged}
@@ -180,19 +177,20 @@ dev_image_without_events() {
   docker run --detach --init --name "$name" --publish 127.0.0.1:8092:8000 --volume "$overlay/merged:/workspaces/todo-app:ro" todo-app:dev >"$work/id"
   seconds_until shows 8092 health/live live >"$work/first"
   in_place src/health.rs 's/"live\\n"/"live unseen\\n"/'
-  echo "handler: $(seconds_until shows 8092 health/live "live unseen") s"
+  handler=$(seconds_until shows 8092 health/live "live unseen")
   shows 8092 "" "What needs doing?" # so that the template is loaded
   in_place templates/list.html.j2 's/What needs doing?/What is unseen?/'
-  echo "template: $(seconds_until shows 8092 "" "What is unseen?") s"
+  template=$(seconds_until shows 8092 "" "What is unseen?")
   in_place static/app.css '1s/.*/\/* unseen *\//'
-  echo "CSS: $(seconds_until shows 8092 static/app.css "unseen") s"
+  css=$(seconds_until shows 8092 static/app.css "unseen")
   remove_container "$name"
+  echo "without events: handler $handler s, template $template s, CSS $css s"
 }
 
 # in_place FILE SED: edits the file itself, where sed --in-place would put another one in its place.
 in_place() { sed "$2" "$copy/$1" >"$work/in-place" && cat "$work/in-place" >"$copy/$1"; }
 
-# Without a network and without root, each kind of test by its name and all of them without one.
+# Without a network and without root; a kind of test that there is not is an error.
 test_image() {
   docker run --rm --network none todo-app:test unit integration
   if docker run --rm --network none todo-app:test nonsense; then echo "a wrong kind of test passed"; exit 1; fi
