@@ -1,8 +1,8 @@
 # One file for every container: `docker build --target dev|test|debug|prod .` (without: prod).
 #
 #   toolchain ─┬─ dependencies ─┬─ dev    reloads on every edit       (alias: development)
-#              │                ├─ test   unit, integration and browser tests
-#              │                └─ debug  an editor and a debugger at home
+#              │                └─ chromium ─┬─ test   unit, integration and browser tests
+#              │                             └─ debug  an editor and a debugger at home
 #              └─ release ─ root ─ prod   what ships                  (alias: production)
 
 # For every stage that compiles: the compiler, and a user, since nothing here needs root.
@@ -10,17 +10,21 @@ FROM rust:1.95-slim-trixie AS toolchain
 # The source is mounted here later, so a debugger finds it under the path it was compiled at;
 # /target is outside of it, so that the mount does not hide what is already compiled.
 RUN useradd --create-home --shell /bin/bash --uid 1000 dev \
- && install --directory --owner=dev --group=dev /workspaces/todo-app /target /data
+ && install --directory --owner=dev --group=dev /workspaces/todo-app /target /data \
+ # A login shell starts with Debian's own PATH, which lacks cargo.
+ && echo "PATH=$CARGO_HOME/bin:\$PATH" >/etc/profile.d/cargo.sh
 ENV CARGO_TARGET_DIR=/target
 WORKDIR /workspaces/todo-app
 USER dev
 # With nothing but the manifests (and empty files where Cargo insists on some) only the
 # dependencies are compiled below: these layers stay cached until Cargo.toml or Cargo.lock change.
 COPY --chown=dev:dev Cargo.toml Cargo.lock ./
-RUN mkdir src benches \
+RUN mkdir --parents benches src tests/debugger \
  && touch src/lib.rs \
- && echo 'fn main() {}' | tee src/main.rs >benches/startup.rs \
- && cargo fetch --locked
+ && echo 'fn main() {}' | tee src/main.rs tests/debugger/main.rs >benches/startup.rs \
+ && cargo fetch --locked \
+ # All crates are here now, writable by everyone: dev may get another uid when a container starts.
+ && find "$CARGO_HOME" -user dev -exec chmod a+w {} +
 
 # For dev, test and debug, which share it: the dependencies, as the debug profile compiles them.
 # What came of the empty files goes again: Cargo would take it for newer than the real source.
@@ -28,12 +32,11 @@ FROM toolchain AS dependencies
 RUN cargo build --frozen \
  && cargo test --frozen --no-run \
  && cargo clean --frozen --package todo-app
-# All crates are here: from now on Cargo needs no network, and never waits for one.
-ENV CARGO_NET_OFFLINE=true
+ENTRYPOINT ["as-source-owner"]
 
 # For writing code: mount the source over /workspaces/todo-app; the app follows every edit.
 FROM dependencies AS dev
-COPY docker/await-edit docker/serve /usr/local/bin/
+COPY docker /usr/local/bin
 COPY --chown=dev:dev . .
 RUN cargo build
 # All addresses of the container; who reaches them is decided where its port is published.
@@ -47,26 +50,51 @@ CMD ["serve"]
 # The exercise's name for it.
 FROM dev AS development
 
-# For running tests: everything they need is inside, so they need neither network nor root.
-FROM dependencies AS test
+# For test and debug, which share it: a browser and its driver, of one version.
+FROM dependencies AS chromium
 USER root
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends chromium chromium-driver \
  && rm -rf /var/lib/apt/lists/*
 USER dev
-COPY docker/await-edit docker/run-tests /usr/local/bin/
+
+# For running tests: everything they need is inside, so they need neither network nor root.
+FROM chromium AS test
+COPY docker /usr/local/bin
 COPY --chown=dev:dev . .
 RUN cargo test --no-run
-ENTRYPOINT ["run-tests"]
+ENTRYPOINT ["as-source-owner", "run-tests"]
 
-# For an editor to attach to: it idles until one does.
-FROM dependencies AS debug
+# For an editor to attach to and debug in: it idles until one does.
+FROM chromium AS debug
 USER root
+# lldb has lldb-server and lldb-dap too; git and procps are what editors call.
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends lldb git procps \
+ && apt-get install --yes --no-install-recommends git lldb procps \
  && rm -rf /var/lib/apt/lists/* \
- && rustup component add rust-analyzer rust-src
+ && rustup component add clippy rust-analyzer rust-src rustfmt
 USER dev
+# rust-analyzer has a folder of its own for what it compiles (.vscode/settings.json), so that it and
+# cargo never wait for each other; its dependencies are compiled here, too.
+RUN cargo clippy --frozen --all-targets --target-dir /target/rust-analyzer \
+ && cargo clean --frozen --package todo-app --target-dir /target/rust-analyzer \
+ # compose mounts a volume here, which takes over the owner.
+ && mkdir --parents /home/dev/.vscode-server/extensions
+COPY docker /usr/local/bin
+ENV DATABASE_URL=sqlite:/data/todo.db RUST_BACKTRACE=1
+EXPOSE 8000
+VOLUME /data
+# For editors that attach to a container they have not started, and so read no devcontainer.json:
+# what it says there, again (a test compares the two).
+LABEL devcontainer.metadata='[{ \
+  "remoteUser": "dev", \
+  "forwardPorts": [8000], \
+  "portsAttributes": { "8000": { "label": "todo-app", "onAutoForward": "notify" } }, \
+  "customizations": { "vscode": { \
+    "extensions": ["vadimcn.vscode-lldb", "rust-lang.rust-analyzer", "tamasfe.even-better-toml"], \
+    "settings": { "terminal.integrated.defaultProfile.linux": "bash" } \
+  } } \
+}]'
 CMD ["tail", "-f", "/dev/null"]
 
 # For prod: the binary, optimised and stripped.

@@ -45,6 +45,10 @@ pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
 }
 
 fn start() -> Result<(), String> {
+    // Ubuntu's kernels let a debugger look only into its own children, unless a process consents. A
+    // kernel that does not know the question lets it anyway.
+    #[cfg(debug_assertions)]
+    let _ = rustix::process::set_ptracer(rustix::process::PTracer::Any);
     let config = Config::from_env().map_err(|e| e.to_string())?;
     // Rocket says that it runs in somebody else's runtime unless its threads have this name.
     runtime("rocket-worker-thread", &config)?.block_on(serve(config))

@@ -148,7 +148,8 @@ async fn list(store: &State<AnyStore>, view: View) -> Result<Template, Failure> 
 async fn add(_ours: SameOrigin, store: &State<AnyStore>, view: View, typed: Form<Typed<'_>>) -> Result<Reply, Failure> {
     match typed.parse() {
         Ok((title, description, due)) => {
-            store.add(NewItem { title, description, due, status: Status::Todo, position: None }).await?;
+            let new = NewItem { title, description, due, status: Status::Todo, position: None };
+            store.add(new).await?;
             Ok(Reply::Done(view.start().redirect()))
         }
         Err(errors) => {

@@ -1,13 +1,11 @@
 //! The app under test, and what is on its list before a person looks.
 
-use std::sync::OnceLock;
-
 use rocket::serde::json::{Value, json};
 use sqlx::SqlitePool;
 use tempfile::TempDir;
 
 use crate::page::Page;
-use crate::support::Server;
+use crate::support::{Server, client};
 
 /// A server with a list of its own.
 pub struct App {
@@ -38,7 +36,7 @@ impl App {
         let mut ids = [const { String::new() }; N];
         for (at, mut item) in items.into_iter().enumerate() {
             item["order"] = json!(at);
-            let request = http().post(format!("{}/api/todos", self.server.url)).json(&item);
+            let request = client().post(format!("{}/api/todos", self.server.url)).json(&item);
             let answer = request.send().await.unwrap().error_for_status().unwrap();
             ids[at] = answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
         }
@@ -47,13 +45,13 @@ impl App {
 
     /// Changes an item as somebody else would meanwhile.
     pub async fn change(&self, id: &str, changes: Value) {
-        let request = http().patch(format!("{}/api/todos/{id}", self.server.url)).json(&changes);
+        let request = client().patch(format!("{}/api/todos/{id}", self.server.url)).json(&changes);
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
     /// Deletes an item as somebody else would meanwhile.
     pub async fn delete(&self, id: &str) {
-        let request = http().delete(format!("{}/api/todos/{id}", self.server.url));
+        let request = client().delete(format!("{}/api/todos/{id}", self.server.url));
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
@@ -88,15 +86,4 @@ pub fn item(status: &str, title: &str) -> Value {
 /// An item with everything that an item can have.
 pub fn full_item(status: &str, title: &str, description: &str, due: &str) -> Value {
     json!({ "status": status, "title": title, "description": description, "due": due })
-}
-
-/// Makes requests on the test's behalf.
-pub fn http() -> reqwest::Client {
-    static PROVIDER: OnceLock<()> = OnceLock::new();
-    // `reqwest` is built without one, and makes no client before there is one.
-    PROVIDER.get_or_init(|| {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
-    // A proxy of the machine's has no business between the test and its own processes.
-    reqwest::Client::builder().no_proxy().build().unwrap()
 }

@@ -11,7 +11,7 @@ use reqwest::Method;
 use rocket::serde::json::{Value, json};
 use tempfile::TempDir;
 
-use crate::app::http;
+use crate::support::client;
 
 /// The key under which WebDriver wraps an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -63,7 +63,7 @@ impl Browser {
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
         } } });
-        let mut browser = Self { http: http(), session: String::new(), driver };
+        let mut browser = Self { http: client(), session: String::new(), driver };
         let session = browser.ask("", capabilities).await.expect("Chromium did not start");
         browser.session = format!("/{}", session["sessionId"].as_str().expect("a session"));
         browser

@@ -6,8 +6,8 @@ use rocket::http::Method::{Delete, Get, Patch, Post, Put};
 use rocket::serde::json::Value;
 
 use crate::app::{Answer, App};
-use crate::process::client;
 use crate::support::Server;
+use crate::support::client;
 
 impl App {
     async fn posts(&self, body: &str) -> Value {

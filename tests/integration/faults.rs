@@ -15,8 +15,8 @@ use todo_app::item::{Changes, DeletionId, Item, ItemId, NewItem, Version};
 use todo_app::store::{Board, BoardQuery, Deleted, Error, Place, Result, Store, Which};
 
 use crate::app::{Answer, App, FORM};
-use crate::process::{client, eventually, in_a_shell};
-use crate::support::Server;
+use crate::process::{eventually, in_a_shell};
+use crate::support::{Server, client};
 
 /// A store that does nothing but this.
 #[derive(Debug)]

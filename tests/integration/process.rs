@@ -12,14 +12,7 @@ use std::time::{Duration, Instant};
 use rocket::serde::json::{Value, serde_json};
 use tempfile::tempdir;
 
-use crate::support::{Server, command};
-
-/// A client for a real server.
-pub fn client() -> reqwest::Client {
-    // Another test may have done it already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
-}
+use crate::support::{Server, client, command};
 
 /// Runs a command that ends by itself, and kills it if it does not.
 fn run(command: &mut Command) -> Output {

@@ -89,3 +89,11 @@ pub fn command(folder: &Path) -> Command {
         .env("ASSETS_DIR", env!("CARGO_MANIFEST_DIR"));
     command
 }
+
+/// A client for a real server: shows redirects instead of following them, and asks no proxy.
+pub fn client() -> reqwest::Client {
+    // Reqwest is built without a provider of cryptography; another test may have chosen it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+    client.build().expect("a client")
+}

@@ -1,0 +1,225 @@
+//! Breakpoints are hit, and show what a person wants to see: in the debug container, with the
+//! project's own launch.json.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod dap;
+mod launch;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod support;
+mod values;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use rocket::serde::json::json;
+use tempfile::{TempDir, tempdir};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::task::JoinHandle;
+
+use support::{Server, client, command};
+
+const DEBUG: &str = "Debug todo-app";
+const ATTACH: &str = "Attach to the running todo-app";
+const ONE_TEST: &str = "Debug one test";
+
+/// The line of a source file that has this text, and only it.
+fn line(file: &'static str, text: &str) -> (&'static str, i64) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let source = std::fs::read_to_string(&path).unwrap();
+    let mut lines = source.lines().enumerate().filter(|(_, line)| line.contains(text));
+    let (index, _) = lines.next().unwrap_or_else(|| panic!("{file} has no {text:?}"));
+    assert!(lines.next().is_none(), "{file} has {text:?} twice");
+    (path.to_str().unwrap().to_owned().leak(), i64::try_from(index).unwrap() + 1)
+}
+
+/// The line in the handler that adds an item; before it awaits anything.
+fn in_a_live_request() -> (&'static str, i64) {
+    line("src/pages.rs", "let new = NewItem {")
+}
+
+/// Attaching goes by the program's name, so there must be but one.
+async fn alone() -> MutexGuard<'static, ()> {
+    static ONE: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
+    ONE.lock().await
+}
+
+/// What a launched app needs to have data and a port of its own.
+fn own_data(folder: &TempDir) -> rocket::serde::json::Value {
+    let database = format!("DATABASE_URL=sqlite:{}", folder.path().join("todo.db").display());
+    json!({ "env": ["ROCKET_PORT=0", database] })
+}
+
+/// Adds an item as the page's form does; ends when it is answered.
+fn add(url: &str, title: &'static str) -> JoinHandle<u16> {
+    let request = client().post(format!("{url}/items")).form(&[("title", title)]);
+    tokio::spawn(async move { request.send().await.unwrap().status().as_u16() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f5_stops_in_a_live_request_and_shows_its_values() {
+    let (_alone, folder, started) = (alone().await, tempdir().unwrap(), Instant::now());
+    let mut session = launch::start(DEBUG, &[], own_data(&folder));
+    session.break_at(in_a_live_request());
+    session.run();
+    let url = session.printed("listening on ");
+    let answer = add(&url, "Buy milk");
+
+    let stop = session.stopped();
+    println!("F5 to the stop, with nothing to build: {:.1} s", started.elapsed().as_secs_f32());
+    assert_eq!((stop.reason.as_str(), stop.frames[0].line), ("breakpoint", in_a_live_request().1));
+    assert!(stop.frames[0].function.contains("todo_app::pages::add"), "{}", stop.frames[0].function);
+    let title = session.local(&stop, "title");
+    assert!(title.contains(r#""Buy milk""#), "{title}");
+    assert!(!answer.is_finished(), "the request waits");
+
+    let stop = session.next_line(&stop);
+    assert_eq!((stop.reason.as_str(), stop.frames[0].line), ("step", in_a_live_request().1 + 1));
+    let new = session.local(&stop, "new");
+    assert!(new.contains(r#""Buy milk""#) && new.contains("Todo"), "{new}");
+    session.go_on(&stop);
+    assert_eq!(answer.await.unwrap(), 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attaching_under_load_fails_no_request_and_the_app_goes_on_after_it() {
+    let (_alone, folder) = (alone().await, tempdir().unwrap());
+    let server = Server::start(folder.path());
+    let (stop_load, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let load: Vec<_> = (0..4)
+        .map(|_| {
+            let (client, url, stop, answered) = (client(), server.url.clone(), stop_load.clone(), answered.clone());
+            tokio::spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = client.get(&url).send().await.unwrap();
+                    assert_eq!(answer.status(), 200);
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+
+    let mut session = launch::start(ATTACH, &[], json!({}));
+    session.break_at(in_a_live_request());
+    session.run();
+    let answer = add(&server.url, "Attached");
+    let stop = session.stopped();
+    assert_eq!(stop.frames[0].line, in_a_live_request().1);
+    assert!(session.local(&stop, "title").contains(r#""Attached""#));
+    session.go_on(&stop);
+    assert_eq!(answer.await.unwrap(), 303);
+    session.disconnect();
+
+    let before = answered.load(Ordering::Relaxed);
+    assert_eq!(add(&server.url, "Detached").await.unwrap(), 303);
+    while answered.load(Ordering::Relaxed) < before + 10 {
+        tokio::task::yield_now().await;
+    }
+    stop_load.store(true, Ordering::Relaxed);
+    for client in load {
+        client.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_condition_stops_only_where_it_holds() {
+    let (_alone, folder) = (alone().await, tempdir().unwrap());
+    let mut session = launch::start(DEBUG, &[], own_data(&folder));
+    session.break_if(line("src/pages.rs", "let place = match form.into_inner()"), "false");
+    session.break_at(in_a_live_request());
+    session.run();
+    let url = session.printed("listening on ");
+    let answer = add(&url, "Only here");
+    let stop = session.stopped();
+    assert_eq!(stop.frames[0].line, in_a_live_request().1);
+    session.go_on(&stop);
+    assert_eq!(answer.await.unwrap(), 303);
+}
+
+#[tokio::test]
+async fn a_test_can_be_debugged_by_its_name() {
+    let _alone = alone().await;
+    let name = "pages::an_added_item_is_on_top_of_to_do_once";
+    let chosen = [("${input:kind}", "integration"), ("${input:test}", name)];
+    let mut session = launch::start(ONE_TEST, &chosen, json!({}));
+    session.break_at(in_a_live_request());
+    session.run();
+    let stop = session.stopped();
+    assert!(stop.frames[0].function.contains("todo_app::pages::add"), "{}", stop.frames[0].function);
+    session.go_on(&stop);
+    assert_eq!(session.exited(), 0);
+}
+
+#[tokio::test]
+async fn a_panic_stops_where_it_happens() {
+    let _alone = alone().await;
+    let name = "faults::a_panic_is_told_as_500_and_the_app_goes_on";
+    let chosen = [("${input:kind}", "integration"), ("${input:test}", name)];
+    let mut session = launch::start(ONE_TEST, &chosen, json!({}));
+    session.break_on_panic();
+    session.run();
+    let stop = session.stopped();
+    let (_, panics) = line("tests/integration/faults.rs", r#"panic!("a bug in the store")"#);
+    let ours = stop.frames.iter().find(|frame| frame.file.ends_with("tests/integration/faults.rs"));
+    assert_eq!(ours.expect("the test among the callers").line, panics);
+}
+
+#[tokio::test]
+async fn values_read_as_values() {
+    let _alone = alone().await;
+    let chosen = [("${input:kind}", "debugger"), ("${input:test}", "values::to_look_at")];
+    let mut session = launch::start(ONE_TEST, &chosen, json!({}));
+    session.break_at(line("tests/debugger/values.rs", "let first = future"));
+    session.run();
+    let stop = session.stopped();
+    for (local, shown) in [
+        ("text", r#""Größe 🥛""#),
+        ("some", r#""milk""#),
+        ("none", "None"),
+        ("list", r#""b""#),
+        ("map", r#""one""#),
+        ("title", r#""Buy milk""#),
+        ("status", "Doing"),
+        ("item", r#""Buy milk""#),
+        ("number", "42"),
+    ] {
+        let value = session.local(&stop, local);
+        println!("{local} = {value}");
+        assert!(value.contains(shown), "{local} is {value}");
+    }
+    // Over an `.await` that is ready, to the next line.
+    let stop = session.next_line(&stop);
+    let (_, next) = line("tests/debugger/values.rs", "let second =");
+    assert_eq!(stop.frames[0].line, next);
+    assert_eq!(session.local(&stop, "first"), "7");
+}
+
+#[tokio::test]
+#[should_panic(expected = "no code at")]
+async fn a_breakpoint_where_there_is_no_code_is_noticed() {
+    let (_alone, folder) = (alone().await, tempdir().unwrap());
+    let mut session = launch::start(DEBUG, &[], own_data(&folder));
+    session.break_at((in_a_live_request().0, 1_000_000));
+}
+
+#[tokio::test]
+async fn attaching_to_an_app_that_was_rebuilt_meanwhile_says_what_to_do() {
+    let (_alone, folder) = (alone().await, tempdir().unwrap());
+    // What cargo does to the program's file when it builds, done to a copy.
+    let program = folder.path().join("todo-app");
+    let build = || std::fs::copy(env!("CARGO_BIN_EXE_todo-app"), &program).unwrap();
+    build();
+    let mut copy = std::process::Command::new(&program);
+    for (name, value) in command(folder.path()).get_envs() {
+        copy.env(name, value.unwrap());
+    }
+    let server = Server::start_with(copy);
+    std::fs::remove_file(&program).unwrap();
+    build();
+    let mut session = launch::start(ATTACH, &[], json!({ "pid": server.pid() }));
+    session.run();
+    assert!(session.printed(&format!("process {}) was rebuilt", server.pid())).contains("press F5 again"));
+    session.disconnect();
+}
