@@ -115,22 +115,33 @@ prod_image() {
 # edited FILE SED: edits a file of the copy that the container mounts.
 edited() { sed -i "$2" "$copy/$1"; }
 
+# refusals URL FILE: asks all the time, and writes down when it was refused.
+refusals() { while :; do curl --silent --output "$work/answer" "$1" || echo "$EPOCHREALTIME"; done >"$2"; }
+
+# longest FILE: the longest time without an answer in it, in seconds with two decimals.
+longest() {
+  awk '{if ($1 - last > 0.2) from = $1; last = $1; if (last - from > most) most = last - from} END {printf "%.2f", most}' "$1"
+}
+
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 
 # The development image follows edits of the mounted source, and outlives those that do not compile.
 dev_image() {
-  local name=todo-app-dev copy=$work/edited n handler=() template=() css=() stop from
+  local name=todo-app-dev copy=$work/edited n handler=() template=() css=() stop from refused
   fresh_copy "$copy"
   chmod -R a+rX "$copy"
   remove_container "$name"
   docker run --detach --init --name "$name" --publish 127.0.0.1:8092:8000 --volume "$copy:/workspaces/todo-app:ro" todo-app:dev >"$work/id"
   seconds_until shows 8092 health/live live >"$work/first"
+  refusals http://localhost:8092/health/live "$work/refused" & refused=$!
   # A handler: the first rebuild also compiles what the image compiled for other times of files.
   for n in 0 1 2 3 4 5; do
     edited src/health.rs "s/\"live.*\\\\n\"/\"live $n\\\\n\"/"
     from=$(seconds_until shows 8092 health/live "live $n")
     ((n == 0)) || handler+=("$from")
   done
+  kill "$refused"
+  (($(bc <<<"$(longest "$work/refused") < 1")))
   for n in 1 2 3 4 5; do
     edited templates/list.html.j2 "s/What needs doing[0-9]*?/What needs doing$n?/"
     template+=("$(seconds_until shows 8092 "" "What needs doing$n?")")
@@ -161,6 +172,7 @@ dev_image() {
   echo "| edit of a template | $(printf '%s\n' "${template[@]}" | median) s | 0.5 s |"
   echo "| edit of CSS | $(printf '%s\n' "${css[@]}" | median) s | 0.5 s |"
   echo "| docker stop (once) | $stop s | 1 s |"
+  echo "| no answer during a restart (longest of 6) | $(longest "$work/refused") s | |"
 }
 
 # The same where an edit raises no event, as on the mounts of Docker Desktop: here on an overlay
@@ -190,8 +202,11 @@ dev_image_without_events() {
 # in_place FILE SED: edits the file itself, where sed --in-place would put another one in its place.
 in_place() { sed "$2" "$copy/$1" >"$work/in-place" && cat "$work/in-place" >"$copy/$1"; }
 
-# Without a network and without root; a kind of test that there is not is an error.
+# All tests, the browser's too, as printed; and as in a place without a network. A kind of test that
+# there is not is an error.
 test_image() {
+  as_printed "docker run --rm todo-app:test" | tee "$work/tests"
+  [[ $(grep -c '^test result: ok. [1-9]' "$work/tests") == 3 ]]
   docker run --rm --network none todo-app:test unit integration
   if docker run --rm --network none todo-app:test nonsense; then echo "a wrong kind of test passed"; exit 1; fi
 }
@@ -201,7 +216,6 @@ exercise_commands() {
   local command
   while read -r command; do as_printed "$command"; done < <(readme_commands | grep -E '^(docker build|cp )')
   while_serving "docker run --env-file ./.env -p 8000:8000 todo-app:prod" true
-  as_printed "docker run --rm todo-app:test unit integration"
   rm .env
 }
 
@@ -214,6 +228,15 @@ compose_runs_the_tests() {
 
 # logged SERVICE TEXT: whether a service has said it.
 logged() { docker compose logs "$1" >"$work/compose.log" 2>&1 && grep "$2" "$work/compose.log"; }
+
+# `docker compose watch`: a file of the source is copied into the container.
+watch_copies_edits() {
+  trap 'rm -f static/ci-watched.txt' EXIT
+  seconds_until watched_file_is_served >"$work/first"
+}
+
+# Written again each time: it may be before the watching has begun.
+watched_file_is_served() { echo "$EPOCHREALTIME" >static/ci-watched.txt && sleep 1 && shows 8000 static/ci-watched.txt .; }
 
 compose_is_prod() {
   [[ $(docker compose --profile prod ps --format '{{.Image}}' prod) == *prod* ]]

@@ -130,6 +130,9 @@ impl Page {
 
     /// Where a button is on the screen.
     async fn middle_of(&self, name: &str) -> Value {
+        // While one page turns into the next, a button may not be where it is seen.
+        let still = "return document.getAnimations().length === 0 && !document.activeViewTransition";
+        self.waits_for("a page that stands still", still, json!([])).await;
         let found = self.find(NAMED, name).await.as_value();
         let script = "
             arguments[0].scrollIntoView({ block: 'center' });
