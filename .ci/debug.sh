@@ -46,6 +46,8 @@ devcontainer() {
   # Node runs it from where every uid can read it.
   cp --recursive "$work/npm" "$homes/npm" && cli=$homes/npm/node_modules/.bin/devcontainer
   for uid in 1000 1234; do
+    # The CLI asks for the user's name.
+    getent passwd "$uid" >"$work/user" || useradd --no-create-home --uid "$uid" "uid-$uid"
     copy=$homes/$uid/todo-app-$uid
     mkdir "$homes/$uid" && fresh_copy "$copy" && chown --recursive "$uid:$uid" "$homes/$uid"
     cd "$copy"
@@ -71,8 +73,20 @@ devcontainer_up() {
   grep -q '"outcome":"success"' "$work/up.json" && grep -q '"remoteUser":"dev"' "$work/up.json"
 }
 
+# What an editor tells rust-analyzer, from the first word to the last.
+language_server_says() {
+  local message
+  for message in '"id":1,"method":"initialize","params":{"capabilities":{}}' '"method":"initialized","params":{}' \
+    '"id":2,"method":"shutdown"' '"method":"exit"'; do
+    message="{\"jsonrpc\":\"2.0\",$message}"
+    printf 'Content-Length: %d\r\n\r\n%s' "${#message}" "$message"
+  done
+}
+
 works_inside() {
-  inside() { as_uid "$uid" "$cli" exec --workspace-folder . "$@"; }
+  local container
+  container=$(grep -o '"containerId":"[^"]*"' "$work/up.json" | cut -d '"' -f 4)
+  inside() { as_uid "$uid" "$cli" exec --workspace-folder . --container-id "$container" "$@"; }
   [[ $(inside id --user --name) == dev && $(inside id --user) == "$uid" ]]
   inside bash -c 'test -w . -a -w ~ -a -w /target -a -w "$CARGO_HOME"/registry'
   # The lifecycle command has built it.
@@ -81,7 +95,7 @@ works_inside() {
   # What VS Code's server and its extensions call.
   inside bash -c 'for tool in bash git ldd ps tar lldb lldb-server lldb-dap-19; do command -v $tool; done && test -e /etc/ssl/certs/ca-certificates.crt'
   inside rust-analyzer --version
-  inside bash -c 'printf "Content-Length: 115\r\n\r\n%-115s" "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"capabilities\":{},\"rootUri\":\"file://$PWD\"}}" | timeout 60 rust-analyzer' >"$work/lsp.log" || true
+  language_server_says | inside timeout 60 rust-analyzer >"$work/lsp.log"
   grep -q '"capabilities"' "$work/lsp.log"
   inside lldb --batch --one-line 'breakpoint set --name main' --one-line run /target/debug/todo-app >"$work/lldb.log" 2>&1
   grep -q 'stop reason = breakpoint' "$work/lldb.log"
