@@ -4,10 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use rocket::{Ignite, Rocket};
+use secrecy::ExposeSecret;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::app::AnyStore;
 use crate::config::{Config, ConfigError};
-use crate::store::{Store, sqlite::Sqlite};
+use crate::store::sql::Sql;
 use crate::{app, health, log};
 
 const USAGE: &str = "Usage: todo-app          serve the list; environment variables configure it (see .env.template)
@@ -57,7 +59,7 @@ fn start() -> Result<(), String> {
 async fn serve(config: Config) -> Result<(), String> {
     log::start(&config.log_filter, config.log_format);
     let stop = stop_signal().map_err(|e| format!("signals cannot be heeded ({e})"))?;
-    let store = open_store(&config.database_url).await.map_err(|e| e.to_string())?;
+    let store = open_store(&config).await.map_err(|e| e.to_string())?;
     let rocket = app::rocket(&config, Arc::clone(&store)).ignite().await;
     let served = match rocket {
         Ok(rocket) => launch(rocket, stop).await,
@@ -100,15 +102,20 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn open_store(url: &str) -> Result<Arc<dyn Store>, ConfigError> {
-    if !url.starts_with("sqlite:") {
-        // The rest may have a password in it.
-        let shown = url.split_once(':').map_or(url.to_owned(), |(scheme, _)| format!("{scheme}:…"));
-        return Err(ConfigError::new("DATABASE_URL", shown, "sqlite:PATH"));
-    }
-    let store = Sqlite::open(url).await;
+async fn open_store(config: &Config) -> Result<AnyStore, ConfigError> {
+    let store = Sql::open(&config.database_url).await;
     store.map(|store| Arc::new(store) as _).map_err(|e| {
-        ConfigError::new("DATABASE_URL", url, format_args!("sqlite:PATH of a file that can be written: {e}"))
+        // It may have a password in it.
+        let shown = config.database_url.expose_secret();
+        let shown = match shown.split_once(':') {
+            Some((scheme, _)) if scheme != "sqlite" => format!("{scheme}:…"),
+            _ => shown.to_owned(),
+        };
+        ConfigError::new(
+            "DATABASE_URL",
+            shown,
+            format_args!("sqlite:PATH of a file that can be written, or postgres://USER:PASSWORD@HOST/DATABASE: {e}"),
+        )
     })
 }
 

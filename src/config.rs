@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rocket::figment::{Figment, Profile, providers::Env};
 use rocket::http::uri::Absolute;
+use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
 use crate::log;
@@ -23,8 +24,8 @@ const BODY_MAX: &str = "128KiB";
 pub struct Config {
     /// Rocket's own part: address, port, profile, limits.
     pub rocket: rocket::Config,
-    /// Which store, and where it is (`DATABASE_URL`).
-    pub database_url: String,
+    /// Which database, and where it is (`DATABASE_URL`, or the file that `DATABASE_URL_FILE` names).
+    pub database_url: SecretString,
     /// The folder that has `templates/` and `static/` (`ASSETS_DIR`).
     pub assets: PathBuf,
     /// The other sites whose pages may use the API (`CORS_ORIGINS`).
@@ -62,7 +63,7 @@ impl Config {
         }
         Ok(Self {
             rocket: rocket()?,
-            database_url: var("DATABASE_URL")?.unwrap_or_else(|| DEFAULT_DATABASE_URL.to_owned()),
+            database_url: secret("DATABASE_URL")?.unwrap_or_else(|| DEFAULT_DATABASE_URL.into()),
             assets: assets()?,
             cors_origins: cors_origins()?,
             log_filter: parsed("RUST_LOG", "filters such as info,todo_app=debug", |text| {
@@ -150,6 +151,22 @@ fn time_zone() -> Result<(), ConfigError> {
     jiff::tz::TimeZone::try_system()
         .map(|_| ())
         .map_err(|_| ConfigError::new("TZ", name, "the name of a time zone such as Europe/London"))
+}
+
+/// A variable's value, or what the file has that `VARIABLE_FILE` names, as Docker hands over secrets.
+fn secret(variable: &str) -> Result<Option<SecretString>, ConfigError> {
+    let file_variable = format!("{variable}_FILE");
+    match (var(variable)?, var(&file_variable)?) {
+        (None, None) => Ok(None),
+        (Some(value), None) => Ok(Some(value.into())),
+        (None, Some(path)) => match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text.trim_end().into())),
+            Err(e) => Err(ConfigError::new(&file_variable, path, format_args!("a file that can be read ({e})"))),
+        },
+        (Some(_), Some(path)) => {
+            Err(ConfigError::new(&file_variable, path, format_args!("nothing while {variable} is set, too")))
+        }
+    }
 }
 
 /// A variable's value, read by `parse`.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::item::{Changes, DeletionId, Item, ItemId, NewItem, Status, Version};
 
-pub mod sqlite;
+pub mod sql;
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! The app in this process, as a user or a program meets it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rocket::Config as RocketConfig;
@@ -8,13 +8,19 @@ use rocket::http::uri::Host;
 use rocket::http::{Header, Method};
 use rocket::local::asynchronous::Client;
 use rocket::serde::json::{Value, serde_json};
+use secrecy::SecretString;
 use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use todo_app::app::AnyStore;
 use todo_app::config::Config;
 use todo_app::log::{DEFAULT_FILTER, Format};
 use todo_app::security::CorsOrigins;
-use todo_app::store::sqlite::Sqlite;
+use todo_app::store::sql::Sql;
+
+/// The address of a database file in this folder.
+pub fn sqlite(folder: &Path) -> SecretString {
+    format!("sqlite:{}", folder.join("todo.db").display()).into()
+}
 
 /// The app, with an empty list in a folder of its own.
 pub struct App {
@@ -30,7 +36,7 @@ impl App {
     /// The app as `change` configures it.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Sqlite::open(&format!("sqlite:{}", folder.path().join("todo.db").display())).await.unwrap();
+        let store = Sql::open(&sqlite(folder.path())).await.unwrap();
         Self::build(folder, Arc::new(store), change).await
     }
 
@@ -42,7 +48,7 @@ impl App {
     async fn build(folder: TempDir, store: AnyStore, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             rocket: RocketConfig { log_level: rocket::config::LogLevel::Off, ..RocketConfig::debug_default() },
-            database_url: String::new(),
+            database_url: String::new().into(),
             assets: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
             cors_origins: CorsOrigins::default(),
             log_filter: DEFAULT_FILTER.to_owned(),

@@ -4,9 +4,11 @@
 
 mod api;
 mod app;
+mod contract;
 mod facts;
 mod faults;
 mod pages;
+mod postgres;
 mod process;
 mod scale;
 mod security;

@@ -1,0 +1,587 @@
+//! Items in a database: an SQLite file beside the app, or PostgreSQL, which several copies share. The
+//! statements are the same but for a few words.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rocket::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Row, SqlSafeStr, Transaction};
+
+use super::{Board, BoardQuery, COUNT_MAX, Deleted, Error, FEW_DONE, Place, Result, Section, Store, Which};
+use crate::item::{Changes, DeletionId, Description, Item, ItemId, NewItem, Position, Status, Title, Version};
+
+/// The distance between two items' positions, so that many fit in between.
+const GAP: f64 = 65_536.0;
+
+/// How long a deleted item can be brought back.
+const KEEP_DELETED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How long a request waits for a connection, or for its turn at the file.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// How long an act may take in all: a database that has gone silent is one that does not answer.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// The columns that [`item`] reads.
+const ITEM: &str = "id, title, description, due, status, position, created_at, changed_at, done_at";
+
+/// A store in a database. Copies of the app can share it: an SQLite file those on one machine.
+#[derive(Debug)]
+pub struct Sql {
+    dialect: Dialect,
+    /// SQLite has one writer at a time: waiting here is fair, waiting at the file's lock is not.
+    writer: AnyPool,
+    readers: AnyPool,
+}
+
+/// In what the databases differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    fn of(url: &str) -> Option<Self> {
+        match url.split_once(':')?.0 {
+            "sqlite" => Some(Self::Sqlite),
+            "postgres" | "postgresql" => Some(Self::Postgres),
+            _ => None,
+        }
+    }
+
+    /// The function that finds a text in another one.
+    const fn find(self) -> &'static str {
+        match self {
+            Self::Sqlite => "instr",
+            Self::Postgres => "strpos",
+        }
+    }
+
+    /// The function that gives the greater of two numbers.
+    const fn greater(self) -> &'static str {
+        match self {
+            Self::Sqlite => "max",
+            Self::Postgres => "greatest",
+        }
+    }
+
+    const fn tables(self) -> &'static str {
+        match self {
+            Self::Sqlite => include_str!("../../migrations/sqlite/0001_items.sql"),
+            Self::Postgres => include_str!("../../migrations/postgres/0001_items.sql"),
+        }
+    }
+}
+
+impl Sql {
+    /// Opens the database that `url` names: `sqlite:PATH`, whose file and folder are made if there are
+    /// none, or `postgres://USER:PASSWORD@HOST/DATABASE`. Makes the tables or brings them up to date.
+    ///
+    /// # Errors
+    /// A sentence on what is wrong with the address or the database; it shows no password.
+    pub async fn open(url: &SecretString) -> std::result::Result<Self, OpenError> {
+        sqlx::any::install_default_drivers();
+        match Dialect::of(url.expose_secret()) {
+            Some(Dialect::Sqlite) => Self::open_sqlite(url.expose_secret()).await,
+            Some(Dialect::Postgres) => Self::open_postgres(url.expose_secret()).await,
+            None => Err(OpenError::Scheme),
+        }
+    }
+
+    async fn open_sqlite(url: &str) -> std::result::Result<Self, OpenError> {
+        let options = SqliteConnectOptions::from_str(url).map_err(OpenError::Address)?;
+        let file = options.get_filename().to_owned();
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(OpenError::InMemory);
+        }
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| OpenError::Folder(folder.display().to_string(), e))?;
+        }
+        // Makes the file if there is none.
+        let create = if url.contains("mode=") {
+            ""
+        } else if url.contains('?') {
+            "&mode=rwc"
+        } else {
+            "?mode=rwc"
+        };
+        let options = AnyConnectOptions::from_str(&format!("{url}{create}")).map_err(OpenError::Address)?;
+        // FULL: an answered write is on the disk, even if the machine loses power right after.
+        let settings =
+            format!("pragma busy_timeout = {}; pragma journal_mode = wal; pragma synchronous = full", WAIT.as_millis());
+        let pool = |connections| {
+            let settings = settings.clone();
+            pool(connections).test_before_acquire(false).after_connect(move |connection, _| {
+                let settings = settings.clone();
+                Box::pin(async move {
+                    sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await?;
+                    Ok(())
+                })
+            })
+        };
+        let file_error = |e| OpenError::file(&file, e);
+        let started = Instant::now();
+        let writer = loop {
+            match pool(1).connect_with(options.clone()).await {
+                // Another copy turns the new file's journal mode, for which SQLite does not wait.
+                Err(e) if is_busy(&e) && started.elapsed() < WAIT => {
+                    tokio::time::sleep(Duration::from_millis(10)).await
+                }
+                opened => break opened.map_err(file_error)?,
+            }
+        };
+        let tables_error = |e| OpenError::Migration(file.display().to_string(), e);
+        // The transaction begins as a writer, so that of several copies that start at once the second
+        // waits and finds the work done.
+        let mut transaction = writer.begin_with("begin immediate").await.map_err(|e| tables_error(e.into()))?;
+        migrate(Dialect::Sqlite, &mut transaction).await.map_err(tables_error)?;
+        transaction.commit().await.map_err(|e| tables_error(e.into()))?;
+        let readers = pool(4).connect_with(options).await.map_err(file_error)?;
+        Ok(Self { dialect: Dialect::Sqlite, writer, readers })
+    }
+
+    async fn open_postgres(url: &str) -> std::result::Result<Self, OpenError> {
+        let server = PgConnectOptions::from_str(url).map_err(OpenError::Address)?;
+        let server = format!("{}:{}", server.get_host(), server.get_port());
+        let options = AnyConnectOptions::from_str(url).map_err(OpenError::Address)?;
+        let pool = pool(10).connect_with(options).await.map_err(|e| OpenError::Server(server.clone(), e))?;
+        // The migrator itself has copies that start at once wait for each other.
+        let mut connection = pool.acquire().await.map_err(|e| OpenError::Server(server.clone(), e))?;
+        migrate(Dialect::Postgres, &mut connection).await.map_err(|e| OpenError::Migration(server, e))?;
+        Ok(Self { dialect: Dialect::Postgres, writer: pool.clone(), readers: pool })
+    }
+
+    /// Begins an act of several statements, during which nobody else writes.
+    async fn begin(&self) -> Result<Transaction<'static, Any>> {
+        Ok(match self.dialect {
+            Dialect::Sqlite => self.writer.begin_with("begin immediate").await?,
+            Dialect::Postgres => {
+                let mut transaction = self.writer.begin().await?;
+                sqlx::query("lock table items in share row exclusive mode").execute(&mut *transaction).await?;
+                transaction
+            }
+        })
+    }
+
+    /// Why a statement changed nothing: the item is not there, or not what was seen.
+    async fn why_unchanged(&self, id: &ItemId) -> Error {
+        match self.item(id).await {
+            Ok(_) => Error::Conflict,
+            Err(error) => error,
+        }
+    }
+
+    async fn item(&self, id: &ItemId) -> Result<Item> {
+        let sql = format!("select {ITEM} from items where id = $1 and deletion is null");
+        item(&sqlx::query(AssertSqlSafe(sql)).bind(id.as_str()).fetch_one(&self.readers).await?)
+    }
+}
+
+fn pool(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new().max_connections(connections).acquire_timeout(WAIT)
+}
+
+/// Lets an act take no longer than [`SILENCE`].
+async fn in_time<T>(act: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(SILENCE, act).await.unwrap_or_else(|late| Err(Error::Unavailable(late.into())))
+}
+
+/// Why the database cannot be opened; one line each.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Neither of the two.
+    #[error("it begins with neither sqlite: nor postgres:")]
+    Scheme,
+    /// Not an address of its kind.
+    #[error("it is not the address of a database ({0})")]
+    Address(#[source] sqlx::Error),
+    /// `sqlite::memory:`.
+    #[error("items in memory would be lost; name a file")]
+    InMemory,
+    /// The file's folder cannot be made.
+    #[error("the folder {0} cannot be made ({1})")]
+    Folder(String, #[source] std::io::Error),
+    /// The file cannot be read, or is something else.
+    #[error("{0} cannot be opened as an SQLite file ({1})")]
+    File(String, #[source] sqlx::Error),
+    /// PostgreSQL cannot be reached, or refuses.
+    #[error("PostgreSQL at {0} cannot be used ({1})")]
+    Server(String, #[source] sqlx::Error),
+    /// The tables cannot be brought up to date.
+    #[error("the tables in {0} cannot be brought up to date ({1})")]
+    Migration(String, #[source] MigrateError),
+}
+
+impl OpenError {
+    fn file(file: &Path, error: sqlx::Error) -> Self {
+        Self::File(file.display().to_string(), error)
+    }
+}
+
+/// Brings the tables up to date and forgets what was deleted long ago.
+async fn migrate(dialect: Dialect, connection: &mut AnyConnection) -> std::result::Result<(), MigrateError> {
+    let migrator = Migrator::with_migrations(vec![Migration::new(
+        1,
+        "items".into(),
+        MigrationType::Simple,
+        dialect.tables().into_sql_str(),
+        false,
+    )]);
+    migrator.run_direct(None, &mut *connection, false).await?;
+    // Also tells a file that cannot be written before anybody relies on it.
+    sqlx::query(FORGET).bind(forgotten()).execute(connection).await?;
+    Ok(())
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: &str = "5";
+    error.as_database_error().and_then(|e| e.code()).is_some_and(|code| code == SQLITE_BUSY)
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::RowNotFound => Self::NotFound,
+            other => Self::Unavailable(other.into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Sql {
+    async fn board(&self, query: &BoardQuery) -> Result<Board> {
+        in_time(async move {
+            let search = query.search.to_lowercase();
+            let found = found(self.dialect, &search);
+            let today = query.today.as_microsecond();
+            let counts = sqlx::query(counts_sql(&found))
+                .bind(&search)
+                .bind(today)
+                .bind(i64::from(COUNT_MAX))
+                .fetch_one(&self.readers)
+                .await?;
+            let [todo, doing, done, older] = [0, 1, 2, 3].map(|column| number(&counts, column));
+
+            let all_done = query.older || query.after.is_some() || done < FEW_DONE;
+            let statuses = query.status.map_or(Status::ALL.to_vec(), |status| vec![status]);
+            let rows = sqlx::query(sections_sql(&found, &statuses, query.after.as_ref()))
+                .bind(&search)
+                .bind(if all_done { i64::MIN } else { today })
+                .bind(i64::try_from(query.limit).unwrap_or(i64::MAX).saturating_add(1))
+                .bind(query.after.as_ref().map(ItemId::as_str))
+                .fetch_all(&self.readers)
+                .await?;
+            let mut items = rows.iter().map(item).collect::<Result<Vec<_>>>()?;
+
+            let sections = statuses.into_iter().map(|status| {
+                let mut items: Vec<_> = items.extract_if(.., |item| item.status == status).collect();
+                let more = items.len() > query.limit;
+                items.truncate(query.limit);
+                Section { status, items, more }
+            });
+            Ok(Board { sections: sections.collect(), counts: [todo, doing, done], older })
+        })
+        .await
+    }
+
+    async fn list(&self, after: Option<&ItemId>, limit: u32) -> Result<Vec<Item>> {
+        in_time(async move {
+            let Some(after) = after else {
+                let sql = format!("select {ITEM} from items where deletion is null order by position, id limit $1");
+                let rows = sqlx::query(AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(&self.readers).await?;
+                return rows.iter().map(item).collect();
+            };
+            // A deleted item still marks its place.
+            let position = "select position from items where id = $1";
+            let position: f64 = sqlx::query_scalar(position).bind(after.as_str()).fetch_one(&self.readers).await?;
+            let sql = format!(
+                "select {ITEM} from items where deletion is null and (position, id) > ($1, $2)
+                 order by position, id limit $3"
+            );
+            let rows = sqlx::query(AssertSqlSafe(sql))
+                .bind(position)
+                .bind(after.as_str())
+                .bind(i64::from(limit))
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(item).collect()
+        })
+        .await
+    }
+
+    async fn get(&self, id: &ItemId) -> Result<Item> {
+        in_time(async move { self.item(id).await }).await
+    }
+
+    async fn add(&self, new: NewItem) -> Result<Item> {
+        in_time(async move {
+            let now = Timestamp::now().as_microsecond();
+            let sql = format!(
+                "insert into items (id, title, title_lower, description, description_lower, due, status,
+                                    position, created_at, changed_at, done_at)
+                 values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, {TOP}), $9, $9,
+                         case when $7 = 'done' then $9 end)
+                 returning {ITEM}"
+            );
+            let rows = sqlx::query(AssertSqlSafe(sql))
+                .bind(ItemId::generate().to_string())
+                .bind(new.title.as_str())
+                .bind(new.title.as_str().to_lowercase())
+                .bind(new.description.as_str())
+                .bind(new.description.as_str().to_lowercase())
+                .bind(new.due.map(|due| due.to_string()))
+                .bind(new.status.as_str())
+                .bind(new.position)
+                .bind(now)
+                .fetch_all(&self.writer)
+                .await?;
+            returned(&rows)?.ok_or(Error::NotFound)
+        })
+        .await
+    }
+
+    async fn update(&self, id: &ItemId, changes: Changes, seen: Option<Version>) -> Result<Item> {
+        in_time(async move {
+            let greater = self.dialect.greater();
+            let sql = format!(
+                "update items set
+                   title = coalesce($2, title), title_lower = coalesce($3, title_lower),
+                   description = coalesce($4, description), description_lower = coalesce($5, description_lower),
+                   due = case when $6 then $7 else due end,
+                   position = case when $9 and status <> $8 then {TOP} else coalesce($10, position) end,
+                   done_at = case when $8 is null or $8 = status then done_at when $8 = 'done' then $11 end,
+                   status = coalesce($8, status),
+                   changed_at = {greater}($11, changed_at + 1)
+                 where id = $1 and deletion is null and ($12 is null or changed_at = $12)
+                 returning {ITEM}"
+            );
+            let (title, description) = (changes.title.as_ref(), changes.description.as_ref());
+            let rows = sqlx::query(AssertSqlSafe(sql))
+                .bind(id.as_str())
+                .bind(title.map(Title::as_str))
+                .bind(title.map(|title| title.as_str().to_lowercase()))
+                .bind(description.map(Description::as_str))
+                .bind(description.map(|description| description.as_str().to_lowercase()))
+                .bind(changes.due.is_some())
+                .bind(changes.due.flatten().map(|due| due.to_string()))
+                .bind(changes.status.map(Status::as_str))
+                .bind(changes.position == Some(Position::TopOfNewSection))
+                .bind(match changes.position {
+                    Some(Position::At(position)) => Some(position),
+                    _ => None,
+                })
+                .bind(Timestamp::now().as_microsecond())
+                .bind(seen.map(|version| version.0))
+                .fetch_all(&self.writer)
+                .await?;
+            match returned(&rows)? {
+                Some(item) => Ok(item),
+                None => Err(self.why_unchanged(id).await),
+            }
+        })
+        .await
+    }
+
+    async fn place(&self, id: &ItemId, place: &Place) -> Result<()> {
+        in_time(async move {
+            let mut transaction = self.begin().await?;
+            let mut position = between(&mut transaction, id, place).await?;
+            if position.is_none() {
+                // No number is left between the two: give all of them new ones.
+                sqlx::query(AssertSqlSafe(format!(
+                    "update items set position = place.number * {GAP} from
+                       (select id, row_number() over (order by position, id) as number from items
+                        where deletion is null) as place
+                     where items.id = place.id"
+                )))
+                .execute(&mut *transaction)
+                .await?;
+                position = between(&mut transaction, id, place).await?;
+            }
+            let greater = self.dialect.greater();
+            let sql = format!(
+                "update items set position = coalesce($2, position), changed_at = {greater}($3, changed_at + 1)
+                 where id = $1 and deletion is null"
+            );
+            let done = sqlx::query(AssertSqlSafe(sql))
+                .bind(id.as_str())
+                .bind(position)
+                .bind(Timestamp::now().as_microsecond())
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            (done.rows_affected() == 1).then_some(()).ok_or(Error::NotFound)
+        })
+        .await
+    }
+
+    async fn delete(&self, which: Which<'_>) -> Result<DeletionId> {
+        in_time(async move {
+            let deletion = DeletionId::generate();
+            let (id, status) = match which {
+                Which::One(id) => (Some(id.as_str()), None),
+                Which::Done => (None, Some(Status::Done.as_str())),
+                Which::All => (None, None),
+            };
+            let sql = "update items set deletion = $1
+                       where deletion is null and ($2 is null or id = $2) and ($3 is null or status = $3)";
+            let mut transaction = self.begin().await?;
+            let done =
+                sqlx::query(sql).bind(deletion.as_str()).bind(id).bind(status).execute(&mut *transaction).await?;
+            if id.is_some() && done.rows_affected() == 0 {
+                return Err(Error::NotFound);
+            }
+            sqlx::query(FORGET).bind(forgotten()).execute(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(deletion)
+        })
+        .await
+    }
+
+    async fn deleted(&self, deletion: &DeletionId) -> Result<Deleted> {
+        in_time(async move {
+            let sql = "select count(*), min(title) from items where deletion = $1";
+            let row = sqlx::query(sql).bind(deletion.as_str()).fetch_one(&self.readers).await?;
+            Ok(Deleted { count: number(&row, 0), title: row.try_get(1)? })
+        })
+        .await
+    }
+
+    async fn restore(&self, deletion: &DeletionId) -> Result<()> {
+        in_time(async move {
+            let sql = "update items set deletion = null where deletion = $1";
+            sqlx::query(sql).bind(deletion.as_str()).execute(&self.writer).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        in_time(async move {
+            sqlx::query("select 1 from items limit 1").fetch_optional(&self.readers).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Forgets what was deleted before the time of the id $1.
+const FORGET: &str = "delete from items where deletion < $1";
+
+/// The position before all others.
+const TOP: &str = "(select coalesce(min(position), 0) - 65536 from items where deletion is null)";
+
+/// What is on the list and, if there is a search, has its text ($1, lower case). Without one an
+/// index alone answers how many there are.
+fn found(dialect: Dialect, search: &str) -> String {
+    if search.is_empty() {
+        return "deletion is null".to_owned();
+    }
+    let find = dialect.find();
+    format!("deletion is null and ({find}(title_lower, $1) > 0 or {find}(description_lower, $1) > 0)")
+}
+
+/// Counts what is [`found`] by status, and those done before today ($2), each up to $3.
+fn counts_sql(found: &str) -> AssertSqlSafe<String> {
+    let count =
+        |which| format!("(select count(*) from (select 1 from items where {found} and {which} limit $3) as counted)");
+    let counts =
+        ["status = 'todo'", "status = 'doing'", "status = 'done'", "status = 'done' and done_at < $2"].map(count);
+    AssertSqlSafe(format!("select {}", counts.join(", ")))
+}
+
+/// The first $3 items [`found`] of each status; of those done, from the time $2 on; after the item $4.
+fn sections_sql(found: &str, statuses: &[Status], after: Option<&ItemId>) -> AssertSqlSafe<String> {
+    let section = |status: &Status| {
+        let (key, order, compare, and) = match status {
+            Status::Done => ("done_at, id", "done_at desc, id desc", "<", "and done_at >= $2"),
+            _ => ("position, id", "position, id", ">", ""),
+        };
+        let after = if after.is_some() {
+            format!("and ({key}) {compare} (select {key} from items where id = $4)")
+        } else {
+            String::new()
+        };
+        format!(
+            "select * from (select {ITEM} from items where {found} and status = '{status}' {and} {after}
+             order by {order} limit $3) as section"
+        )
+    };
+    AssertSqlSafe(statuses.iter().map(section).collect::<Vec<_>>().join(" union all "))
+}
+
+/// The number between a place and its neighbour; none if there is no number left.
+async fn between(transaction: &mut AnyConnection, id: &ItemId, place: &Place) -> Result<Option<f64>> {
+    let (beside, compare, order, outwards) = match place {
+        Place::Before(beside) => (beside, "<", "desc", -GAP),
+        Place::After(beside) => (beside, ">", "asc", GAP),
+    };
+    let position = "select position from items where id = $1 and deletion is null";
+    let beside_at: f64 = sqlx::query_scalar(position).bind(beside.as_str()).fetch_one(&mut *transaction).await?;
+    let neighbour = format!(
+        "select position from items where deletion is null and id <> $3 and (position, id) {compare} ($1, $2)
+         order by position {order}, id {order} limit 1"
+    );
+    let neighbour_at: Option<f64> = sqlx::query_scalar(AssertSqlSafe(neighbour))
+        .bind(beside_at)
+        .bind(beside.as_str())
+        .bind(id.as_str())
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let neighbour_at = neighbour_at.unwrap_or(beside_at + outwards);
+    let middle = beside_at + (neighbour_at - beside_at) / 2.0;
+    Ok((middle.is_finite() && middle != beside_at && middle != neighbour_at).then_some(middle))
+}
+
+/// The id that an act of deleting made [`KEEP_DELETED`] ago would have.
+fn forgotten() -> String {
+    let then = Timestamp::now().as_duration().saturating_sub(KEEP_DELETED.try_into().unwrap_or_default());
+    let then = uuid::Timestamp::from_unix_time(then.as_secs().unsigned_abs(), 0, 0, 0);
+    uuid::Uuid::new_v7(then).to_string()
+}
+
+/// A count that a row has.
+fn number(row: &AnyRow, column: usize) -> u32 {
+    row.try_get::<i64, _>(column).ok().and_then(|count| count.try_into().ok()).unwrap_or(u32::MAX)
+}
+
+/// The item that a write returned, if it wrote one. Takes all its rows, which `fetch_all` gives:
+/// SQLite commits after the last one, so `fetch_one` would answer before that and whatever became of it.
+fn returned(rows: &[AnyRow]) -> Result<Option<Item>> {
+    rows.first().map(item).transpose()
+}
+
+/// Reads a row of [`ITEM`]'s columns.
+fn item(row: &AnyRow) -> Result<Item> {
+    fn parsed<T: FromStr>(text: &str) -> Result<T>
+    where
+        T::Err: std::error::Error + Send + Sync + 'static,
+    {
+        text.parse().map_err(|e: T::Err| Error::Unavailable(e.into()))
+    }
+    let time = |micros| Timestamp::from_microsecond(micros).map_err(|e| Error::Unavailable(e.into()));
+    Ok(Item {
+        id: ItemId::stored(row.try_get(0)?),
+        title: Title::stored(row.try_get(1)?),
+        description: Description::stored(row.try_get(2)?),
+        due: row.try_get::<Option<&str>, _>(3)?.map(parsed).transpose()?,
+        status: parsed(row.try_get(4)?)?,
+        position: row.try_get(5)?,
+        created: time(row.try_get(6)?)?,
+        changed: time(row.try_get(7)?)?,
+        done: row.try_get::<Option<i64>, _>(8)?.map(time).transpose()?,
+    })
+}
