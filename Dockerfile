@@ -1,9 +1,10 @@
-# One file for every container: `docker build --target dev|test|debug|prod .` (without: prod).
+# One file for every container: `docker build --target dev|test|debug|proxy|prod .` (without: prod).
 #
 #   toolchain ─┬─ dependencies ─┬─ dev    reloads on every edit       (alias: development)
-#              │                └─ chromium ─┬─ test   unit, integration and browser tests
+#              │                └─ services ─┬─ test   unit, integration and browser tests
 #              │                             └─ debug  an editor and a debugger at home
 #              └─ release ─ root ─ prod   what ships                  (alias: production)
+#   proxy                                 spreads requests over copies of prod
 
 # For every stage that compiles: the compiler, and a user, since nothing here needs root.
 FROM rust:1.95-slim-trixie AS toolchain
@@ -21,7 +22,7 @@ USER dev
 COPY --chown=dev:dev Cargo.toml Cargo.lock ./
 RUN mkdir --parents benches src tests/debugger \
  && touch src/lib.rs \
- && echo 'fn main() {}' | tee src/main.rs tests/debugger/main.rs >benches/startup.rs \
+ && echo 'fn main() {}' | tee src/main.rs tests/debugger/main.rs benches/startup.rs >benches/stores.rs \
  && cargo fetch --locked \
  # All crates are here now, writable by everyone: dev may get another uid when a container starts.
  && find "$CARGO_HOME" -user dev -exec chmod a+w {} +
@@ -50,23 +51,23 @@ CMD ["serve"]
 # The exercise's name for it.
 FROM dev AS development
 
-# For test and debug, which share it: a browser and its driver, of one version.
-FROM dependencies AS chromium
+# For test and debug, which share it: a browser with its driver, of one version, and a database server.
+FROM dependencies AS services
 USER root
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends chromium chromium-driver \
+ && apt-get install --yes --no-install-recommends chromium chromium-driver postgresql \
  && rm -rf /var/lib/apt/lists/*
 USER dev
 
 # For running tests: everything they need is inside, so they need neither network nor root.
-FROM chromium AS test
+FROM services AS test
 COPY docker /usr/local/bin
 COPY --chown=dev:dev . .
 RUN cargo test --no-run
 ENTRYPOINT ["as-source-owner", "run-tests"]
 
 # For an editor to attach to and debug in: it idles until one does.
-FROM chromium AS debug
+FROM services AS debug
 USER root
 # lldb has lldb-server and lldb-dap too; git and procps are what editors call.
 RUN apt-get update \
@@ -116,6 +117,16 @@ RUN ldd /root-folder/app/todo-app | grep --only-matching '/[^ ]*' | xargs cp --p
  && cp --parents --recursive /etc/ssl/certs/ca-certificates.crt /usr/share/zoneinfo /root-folder \
  # For any user: a tmpfs or a volume that is mounted here takes over these rights.
  && install --directory --mode=1777 /root-folder/data
+
+# For several copies of prod: what spreads requests over them.
+FROM debian:trixie-slim AS proxy
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends haproxy \
+ && rm -rf /var/lib/apt/lists/*
+COPY proxy/haproxy.cfg /etc/haproxy/haproxy.cfg
+USER haproxy
+EXPOSE 8000
+CMD ["haproxy", "-W", "-f", "/etc/haproxy/haproxy.cfg"]
 
 # What ships: no shell, no package manager, no compiler; a user that owns nothing and writes to /data.
 FROM scratch AS prod

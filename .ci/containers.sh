@@ -239,6 +239,64 @@ watch_copies_edits() {
 watched_file_is_served() { echo "$EPOCHREALTIME" >static/ci-watched.txt && sleep 1 && shows 8000 static/ci-watched.txt .; }
 
 compose_is_prod() {
-  [[ $(docker compose --profile prod ps --format '{{.Image}}' prod) == *prod* ]]
+  [[ $(docker compose --profile prod ps --format '{{.Image}}' production) == *prod* ]]
   curl --silent --fail http://localhost:8000/ | grep -q 'What needs doing'
+}
+
+# Three copies under load: one is killed at a time, they are restarted one by one, the database is
+# restarted. No item that was acknowledged is lost, and no request fails but while the database is away.
+copies_lose_nothing() {
+  local url=http://localhost:8080 load=$work/load copy writers=() from until
+  rm -rf "$load" && mkdir "$load"
+  for copy in 1 2 3; do writes "$copy" & writers+=($!); reads "$copy" & writers+=($!); done
+  # Not "docker kill": that is somebody's wish, after which Docker does not start it again.
+  for copy in $(docker compose ps --quiet prod); do
+    sleep 3
+    # A write that it had begun may be done or not, so the proxy gives it to no other one.
+    echo "$EPOCHREALTIME $(bc <<<"$EPOCHREALTIME + 1") write" >>"$load/outages"
+    kill -KILL "$(docker inspect --format '{{.State.Pid}}' "$copy")"
+    seconds_until healthy "$copy" >"$work/healthy"
+  done
+  for copy in $(docker compose ps --quiet prod); do docker restart "$copy"; seconds_until healthy "$copy" >"$work/healthy"; done
+  from=$EPOCHREALTIME
+  docker compose --profile scale restart postgres
+  seconds_until curl --silent --fail "$url/health/ready" >"$work/again"
+  until=$EPOCHREALTIME
+  printf '%s\n' "$from $until write" "$from $until read" >>"$load/outages"
+  sleep 3
+  kill "${writers[@]}"
+  wait "${writers[@]}" 2>"$work/killed" || true
+  curl --silent --fail "$url/api/todos" >"$load/list"
+  grep -o '"title":"load [^"]*"' "$load/list" | sort >"$load/kept"
+  sort "$load"/acknowledged.* >"$load/acknowledged"
+  cat "$load"/failed.* >"$load/failed"
+  awk 'NR == FNR {from[NR] = $1; until[NR] = $2; kind[NR] = $3; n = NR; next}
+    {out = 1; for (i = 1; i <= n; i++) if ($2 == kind[i] && $1 >= from[i] && $1 <= until[i]) out = 0; if (out) print}' \
+    "$load/outages" "$load/failed" | tee "$load/failed-outside"
+  echo "$(wc -l <"$load/acknowledged") writes were acknowledged, $(comm -23 "$load/acknowledged" "$load/kept" | wc -l) of them lost;" \
+    "$(cat "$load"/answered.* | wc -l) reads answered; the database was away for $(bc <<<"$until - $from") s, in all" \
+    "$(wc -l <"$load/failed") requests failed, $(wc -l <"$load/failed-outside") of them while nothing was away"
+  (($(wc -l <"$load/acknowledged") > 100))
+  [[ -z $(comm -23 "$load/acknowledged" "$load/kept") && ! -s $load/failed-outside ]]
+}
+
+# writes NAME: adds items until it is killed; and writes down which were acknowledged, and when one was not.
+writes() {
+  local n status
+  touch "$load"/{acknowledged,failed}."w$1"
+  for ((n = 0; ; n++)); do
+    status=$(curl --silent --max-time 20 --output "$load/answer.w$1" --write-out '%{http_code}' \
+      --header 'Content-Type: application/json' --data "{\"title\": \"load $1-$n\"}" "$url/api/todos") || true
+    if [[ $status == 201 ]]; then echo "\"title\":\"load $1-$n\"" >>"$load/acknowledged.w$1"; else echo "$EPOCHREALTIME write $status" >>"$load/failed.w$1"; fi
+  done
+}
+
+# reads NAME: the same with the page.
+reads() {
+  local status
+  touch "$load"/{answered,failed}."r$1"
+  while :; do
+    status=$(curl --silent --max-time 20 --output "$load/answer.r$1" --write-out '%{http_code}' "$url/") || true
+    if [[ $status == 200 ]]; then echo >>"$load/answered.r$1"; else echo "$EPOCHREALTIME read $status" >>"$load/failed.r$1"; fi
+  done
 }

@@ -2,7 +2,7 @@
 //! `cargo bench --bench startup`.
 
 #[path = "../tests/support/mod.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
+#[allow(dead_code, clippy::unwrap_used, reason = "made for tests")]
 mod support;
 
 use std::io::{Read, Write};

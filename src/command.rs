@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::AnyStore;
 use crate::config::{Config, ConfigError};
-use crate::store::sql::Sql;
+use crate::store::{sql::Sql, trello::Trello};
 use crate::{app, health, log};
 
 const USAGE: &str = "Usage: todo-app          serve the list; environment variables configure it (see .env.template)
@@ -18,8 +18,6 @@ const USAGE: &str = "Usage: todo-app          serve the list; environment variab
 /// Does what the arguments (without the program's name) say; what went wrong is one line on
 /// standard error.
 pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
-    // So that reqwest needs no provider of its own; it fails only if there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let arguments: Vec<_> = arguments.collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => start(),
@@ -102,7 +100,10 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn open_store(config: &Config) -> Result<AnyStore, ConfigError> {
+async fn open_store(config: &Config) -> Result<AnyStore, Box<dyn std::error::Error>> {
+    if let Some(access) = &config.trello {
+        return Ok(Arc::new(Trello::open(access).await?));
+    }
     let store = Sql::open(&config.database_url).await;
     store.map(|store| Arc::new(store) as _).map_err(|e| {
         // It may have a password in it.
@@ -116,6 +117,7 @@ async fn open_store(config: &Config) -> Result<AnyStore, ConfigError> {
             shown,
             format_args!("sqlite:PATH of a file that can be written, or postgres://USER:PASSWORD@HOST/DATABASE: {e}"),
         )
+        .into()
     })
 }
 

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::log;
 use crate::security::CorsOrigins;
+use crate::store::trello;
 
 /// Where items are kept unless `DATABASE_URL` says otherwise.
 pub const DEFAULT_DATABASE_URL: &str = "sqlite:data/todo.db";
@@ -26,6 +27,8 @@ pub struct Config {
     pub rocket: rocket::Config,
     /// Which database, and where it is (`DATABASE_URL`, or the file that `DATABASE_URL_FILE` names).
     pub database_url: SecretString,
+    /// The Trello board that is used instead, if `TRELLO_BOARD_ID` names one.
+    pub trello: Option<trello::Access>,
     /// The folder that has `templates/` and `static/` (`ASSETS_DIR`).
     pub assets: PathBuf,
     /// The other sites whose pages may use the API (`CORS_ORIGINS`).
@@ -64,6 +67,7 @@ impl Config {
         Ok(Self {
             rocket: rocket()?,
             database_url: secret("DATABASE_URL")?.unwrap_or_else(|| DEFAULT_DATABASE_URL.into()),
+            trello: trello()?,
             assets: assets()?,
             cors_origins: cors_origins()?,
             log_filter: parsed("RUST_LOG", "filters such as info,todo_app=debug", |text| {
@@ -151,6 +155,30 @@ fn time_zone() -> Result<(), ConfigError> {
     jiff::tz::TimeZone::try_system()
         .map(|_| ())
         .map_err(|_| ConfigError::new("TZ", name, "the name of a time zone such as Europe/London"))
+}
+
+/// The board and how to get at it, if there is one.
+fn trello() -> Result<Option<trello::Access>, ConfigError> {
+    let Some(board) = var("TRELLO_BOARD_ID")? else { return Ok(None) };
+    let credential = |variable: &str| {
+        let takes = "what https://trello.com/power-ups/admin shows, since TRELLO_BOARD_ID is set";
+        secret(variable)?.ok_or_else(|| ConfigError {
+            variable: variable.to_owned(),
+            got: "not set".to_owned(),
+            takes: takes.to_owned(),
+        })
+    };
+    let lists = parsed("TRELLO_LISTS", "three names separated by commas, such as To Do,Doing,Done", |names| {
+        let names: Vec<_> = names.split(',').map(|name| name.trim().to_owned()).collect();
+        <[String; 3]>::try_from(names).ok().filter(|names| names.iter().all(|name| !name.is_empty()))
+    })?;
+    Ok(Some(trello::Access {
+        key: credential("TRELLO_API_KEY")?,
+        token: credential("TRELLO_API_TOKEN")?,
+        board,
+        lists: lists.unwrap_or_else(|| trello::DEFAULT_LISTS.map(str::to_owned)),
+        url: var("TRELLO_URL")?.unwrap_or_else(|| trello::DEFAULT_URL.to_owned()),
+    }))
 }
 
 /// A variable's value, or what the file has that `VARIABLE_FILE` names, as Docker hands over secrets.

@@ -47,9 +47,10 @@ impl From<store::Error> for Failure {
         let (status, detail) = match &error {
             store::Error::NotFound => (Http::NotFound, "There is no such item; it may have been deleted."),
             store::Error::Conflict => (Http::Conflict, "Somebody else changed the item meanwhile."),
-            store::Error::Unavailable(_) => {
-                (Http::ServiceUnavailable, "The list cannot be reached at the moment. Nothing was changed.")
-            }
+            store::Error::Unavailable(_) => (
+                Http::ServiceUnavailable,
+                "The list cannot be reached at the moment. What you sent was most likely not saved.",
+            ),
         };
         Self { status, detail: detail.to_owned(), source: Some(error) }
     }

@@ -8,6 +8,7 @@ use rocket::{Route, State, get, routes};
 
 use crate::app::AnyStore;
 use crate::error::Failure;
+use crate::http_client;
 
 /// The process answers.
 #[get("/live")]
@@ -39,10 +40,7 @@ pub async fn check(address: IpAddr, port: u16) -> Result<(), String> {
         one => one,
     };
     let url = format!("http://{}/health/ready", SocketAddr::new(address, port));
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(2))
-        .build()
-        .map_err(|e| format!("no HTTP client: {e}"))?;
+    let client = http_client().timeout(Duration::from_secs(2)).build().map_err(|e| format!("no HTTP client: {e}"))?;
     match client.get(&url).send().await.and_then(reqwest::Response::error_for_status) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("{url} is not ready: {}", error.without_url())),

@@ -16,3 +16,10 @@ pub mod log;
 pub mod pages;
 pub mod security;
 pub mod store;
+
+/// Where every HTTP client of ours begins.
+fn http_client() -> reqwest::ClientBuilder {
+    // Reqwest is built without a provider of cryptography; it fails only if there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+}

@@ -274,13 +274,11 @@ enum Told {
 }
 
 fn item_page(view: &View, item: &Item, form: Fields, version: Version, told: Told) -> Template {
-    let zone = jiff::tz::TimeZone::system();
-    let time = |at: Timestamp| at.to_zoned_datetime(zone.clone()).strftime("%-d %b %Y, %H:%M").to_string();
     let conflict = match told {
         Told::Nothing => None,
         Told::ChangedMeanwhile => Some(context! {
             title: &item.title, description: &item.description,
-            due: item.due.map(|due| due.strftime("%-d %b %Y").to_string()), changed: time(item.changed),
+            due: item.due.map(|due| due.strftime("%-d %b %Y").to_string()), changed: shown_time(item.changed),
         }),
     };
     Template::render(
@@ -291,12 +289,17 @@ fn item_page(view: &View, item: &Item, form: Fields, version: Version, told: Tol
             id: &item.id,
             version: version.0.to_string(),
             status_label: item.status.label(),
-            created: time(item.created),
-            changed: time(item.changed),
+            created: shown_time(item.created),
+            changed: shown_time(item.changed),
             form,
             conflict,
         },
     )
+}
+
+/// A time as the pages show it, in the time zone here.
+fn shown_time(at: Timestamp) -> String {
+    at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%-d %b %Y, %H:%M").to_string()
 }
 
 async fn list_page(store: &AnyStore, view: &View, form: Fields) -> Result<Template, Failure> {
@@ -312,8 +315,8 @@ async fn list_page(store: &AnyStore, view: &View, form: Fields) -> Result<Templa
     };
     let board = store.board(&query).await?;
     let notice = match &view.undo {
-        Some(deletion) => notice(store, view, deletion).await?,
-        None => None,
+        Some(deletion) if board.stale.is_none() => notice(store, view, deletion).await?,
+        _ => None,
     };
     let sections: Vec<_> =
         board.sections.iter().map(|section| SectionShown::new(view, &board, section, now.date())).collect();
@@ -324,6 +327,7 @@ async fn list_page(store: &AnyStore, view: &View, form: Fields) -> Result<Templa
             q: &query.search,
             status: view.status,
             filters: filters(view, &board),
+            stale: board.stale.map(shown_time),
             sections,
             form,
             notice,

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::item::{Changes, DeletionId, Item, ItemId, NewItem, Status, Version};
 
 pub mod sql;
+pub mod trello;
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,8 @@ pub struct Board {
     pub counts: [u32; 3],
     /// How many of those done were not done today; at most [`COUNT_MAX`].
     pub older: u32,
+    /// The time of which this is, if the store does not answer at the moment.
+    pub stale: Option<Timestamp>,
 }
 
 /// The items of one status: To Do and Doing by position, Done by the time, latest first.

@@ -287,7 +287,7 @@ impl Store for Sql {
                 items.truncate(query.limit);
                 Section { status, items, more }
             });
-            Ok(Board { sections: sections.collect(), counts: [todo, doing, done], older })
+            Ok(Board { sections: sections.collect(), counts: [todo, doing, done], older, stale: None })
         })
         .await
     }

@@ -49,6 +49,7 @@ impl App {
         let mut config = Config {
             rocket: RocketConfig { log_level: rocket::config::LogLevel::Off, ..RocketConfig::debug_default() },
             database_url: String::new().into(),
+            trello: None,
             assets: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
             cors_origins: CorsOrigins::default(),
             log_filter: DEFAULT_FILTER.to_owned(),

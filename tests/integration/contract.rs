@@ -7,9 +7,10 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use todo_app::app::AnyStore;
 use todo_app::item::{Changes, Description, Item, ItemId, NewItem, Position, Status, Title, Version};
-use todo_app::store::{BoardQuery, Error, Place, Which, sql::Sql};
+use todo_app::store::{BoardQuery, Error, Place, Which, sql::Sql, trello::Trello};
 
-use crate::{app, postgres};
+use crate::app;
+use crate::support::postgres;
 
 macro_rules! every_store_does {
     ($($does:ident)*) => {
@@ -18,6 +19,14 @@ macro_rules! every_store_does {
             async fn $does() {
                 let (store, _folder) = super::sqlite().await;
                 super::$does(&store).await;
+            })*
+        }
+        mod on_trello {
+            $(#[rocket::async_test]
+            async fn $does() {
+                let fake = crate::trello::Fake::start().await;
+                let store = super::Trello::open(&fake.access()).await.unwrap();
+                super::$does(&(super::Arc::new(store) as super::AnyStore)).await;
             })*
         }
         mod in_postgres {

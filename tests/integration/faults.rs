@@ -112,7 +112,8 @@ async fn asks_for_everything(app: &App) -> (Vec<Answer>, Vec<Answer>) {
 async fn a_store_that_fails_is_told_as_503_with_a_time_to_try_again() {
     let (pages, problems) = asks_for_everything(&Broken::Fails.app(DEVELOPMENT).await).await;
     for answer in pages {
-        let answer = answer.is(503).shows("The list cannot be reached at the moment. Nothing was changed.");
+        let answer =
+            answer.is(503).shows("The list cannot be reached at the moment. What you sent was most likely not saved.");
         assert_eq!(answer.header("Retry-After"), Some("5"));
         assert!(answer.header("Content-Type").unwrap().starts_with("text/html"));
     }

@@ -14,3 +14,4 @@ mod scale;
 mod security;
 #[path = "../support/mod.rs"]
 mod support;
+mod trello;

@@ -1,5 +1,7 @@
 //! A real server for tests: the binary itself, on a free port, with a folder of its own.
 
+pub mod postgres;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
