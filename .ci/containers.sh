@@ -229,8 +229,10 @@ compose_runs_the_tests() {
 # logged SERVICE TEXT: whether a service has said it.
 logged() { docker compose logs "$1" >"$work/compose.log" 2>&1 && grep "$2" "$work/compose.log"; }
 
-# `docker compose watch`: a file of the source is copied into the container.
+# `docker compose up --watch`: a file of the source is copied into the container.
 watch_copies_edits() {
+  # Alone: the others have the source mounted.
+  [[ $(docker compose --profile synced ps --services --status running) == synced ]]
   trap 'rm -f static/ci-watched.txt' EXIT
   seconds_until watched_file_is_served >"$work/first"
 }

@@ -52,9 +52,10 @@ async fn write(store: AnyStore) {
 async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let sqlite = format!("sqlite:{}", folder.path().join("todo.db").display());
+    let server = support::postgres::Postgres::start(true).await;
     println!("| store | pages read/s | items added/s |");
     println!("|---|---|---|");
-    for (name, url) in [("SQLite", sqlite), ("PostgreSQL", support::postgres::durable_database().await)] {
+    for (name, url) in [("SQLite", sqlite), ("PostgreSQL", server.database().await)] {
         let store: AnyStore = Arc::new(Sql::open(&url.into()).await.expect("a store"));
         for _ in 0..30 {
             write(Arc::clone(&store)).await;

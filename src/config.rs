@@ -181,19 +181,14 @@ fn trello() -> Result<Option<trello::Access>, ConfigError> {
     }))
 }
 
-/// A variable's value, or what the file has that `VARIABLE_FILE` names, as Docker hands over secrets.
+/// What the file has that `VARIABLE_FILE` names, as Docker hands over secrets, or else the variable's
+/// own value, which an image may have set.
 fn secret(variable: &str) -> Result<Option<SecretString>, ConfigError> {
     let file_variable = format!("{variable}_FILE");
-    match (var(variable)?, var(&file_variable)?) {
-        (None, None) => Ok(None),
-        (Some(value), None) => Ok(Some(value.into())),
-        (None, Some(path)) => match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text.trim_end().into())),
-            Err(e) => Err(ConfigError::new(&file_variable, path, format_args!("a file that can be read ({e})"))),
-        },
-        (Some(_), Some(path)) => {
-            Err(ConfigError::new(&file_variable, path, format_args!("nothing while {variable} is set, too")))
-        }
+    let Some(path) = var(&file_variable)? else { return Ok(var(variable)?.map(Into::into)) };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text.trim_end().into())),
+        Err(e) => Err(ConfigError::new(&file_variable, path, format_args!("a file that can be read ({e})"))),
     }
 }
 

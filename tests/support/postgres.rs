@@ -17,17 +17,12 @@ pub struct Postgres {
     process: Option<Child>,
     folder: TempDir,
     port: u16,
-    /// Whether it waits for its disk, which tests need not.
     durable: bool,
 }
 
 impl Postgres {
-    /// Starts one; its data is gone when it is dropped.
-    pub async fn start() -> Self {
-        Self::start_as(false).await
-    }
-
-    async fn start_as(durable: bool) -> Self {
+    /// Starts one; its data is gone when it is dropped. Only a `durable` one waits for its disk.
+    pub async fn start(durable: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
         let mut server = Self { process: None, folder, port: free_port(), durable };
@@ -98,13 +93,7 @@ impl Drop for Postgres {
 /// An empty database on a server that many tests share.
 pub async fn database() -> String {
     static SERVER: OnceCell<Postgres> = OnceCell::const_new();
-    SERVER.get_or_init(Postgres::start).await.database().await
-}
-
-/// An empty database on a server of its own that waits for its disk, for measuring.
-pub async fn durable_database() -> String {
-    static SERVER: OnceCell<Postgres> = OnceCell::const_new();
-    SERVER.get_or_init(|| Postgres::start_as(true)).await.database().await
+    SERVER.get_or_init(|| Postgres::start(false)).await.database().await
 }
 
 /// A program of the newest PostgreSQL that Debian has installed; it ends with this process. PostgreSQL
