@@ -12,7 +12,7 @@ use rocket_dyn_templates::Template;
 use rocket_dyn_templates::minijinja::UndefinedBehavior;
 
 use crate::config::{Config, is_development};
-use crate::development::StaticFolder;
+use crate::development::Followed;
 use crate::store::Store;
 use crate::{api, development, error, health, log, pages, security};
 
@@ -35,7 +35,7 @@ pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
     let mut rocket = rocket::custom(config.figment())
         .manage(store)
         .manage(config.cors_origins.clone())
-        .manage(StaticFolder(static_folder))
+        .manage(Followed([config.assets.join("templates"), static_folder]))
         .register("/", error::pages())
         .register(api::BASE, error::problems());
     for (base, routes) in mounts {

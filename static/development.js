@@ -1,4 +1,4 @@
-// In the development profile only: reloads this page when the app or a static file changed, and
+// In the development profile only: reloads this page when the app, a template or a static file changed, and
 // shows what a failed build said.
 const box = document.createElement("pre");
 box.className = "build-error";

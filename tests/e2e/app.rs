@@ -1,11 +1,13 @@
 //! The app under test, and what is on its list before a person looks.
 
+use std::path::{Path, PathBuf};
+
 use rocket::serde::json::{Value, json};
 use sqlx::SqlitePool;
 use tempfile::TempDir;
 
 use crate::page::Page;
-use crate::support::{Server, client};
+use crate::support::{Server, client, command};
 
 /// A server with a list of its own.
 pub struct App {
@@ -17,6 +19,21 @@ impl App {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self { server: Server::start(folder.path()), folder }
+    }
+
+    /// An app whose templates and static files a test may edit: those in the folder that it gives.
+    pub fn with_own_assets() -> (Self, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["templates", "static"] {
+            let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            for file in from.read_dir().unwrap().flatten() {
+                std::fs::copy(file.path(), folder.path().join(name).join(file.file_name())).unwrap();
+            }
+        }
+        let (mut starts, assets) = (command(folder.path()), folder.path().to_owned());
+        starts.env("ASSETS_DIR", &assets).env("BUILD_ERROR", assets.join("build-error"));
+        (Self { server: Server::start_with(starts), folder }, assets)
     }
 
     /// Opens the list in a new browser.

@@ -15,6 +15,7 @@ mod adding;
 mod deleting;
 mod editing;
 mod finding;
+mod following;
 mod keyboard;
 mod layout;
 mod moving;

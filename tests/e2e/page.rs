@@ -193,6 +193,12 @@ impl Page {
         self.waits_for(&format!("the words {sentence:?}"), script, json!([sentence])).await;
     }
 
+    /// Waits until the page no longer says it.
+    pub async fn says_no_more(&self, sentence: &str) {
+        let script = "return !document.body.innerText.includes(arguments[0])";
+        self.waits_for(&format!("no word of {sentence:?}"), script, json!([sentence])).await;
+    }
+
     /// Waits until a field holds a text.
     pub async fn holds(&self, label: &str, text: &str) {
         let script =
