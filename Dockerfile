@@ -126,6 +126,8 @@ RUN apt-get update \
 COPY proxy/haproxy.cfg /etc/haproxy/haproxy.cfg
 USER haproxy
 EXPOSE 8000
+# Finishes what runs; SIGTERM would cut it.
+STOPSIGNAL SIGUSR1
 CMD ["haproxy", "-W", "-f", "/etc/haproxy/haproxy.cfg"]
 
 # What ships: no shell, no package manager, no compiler; a user that owns nothing and writes to /data.

@@ -93,7 +93,7 @@ works_inside() {
   inside test -x /target/debug/todo-app
   inside bash -lc 'touch src/lib.rs && cargo build --offline'
   # What VS Code's server and its extensions call.
-  inside bash -c 'for tool in bash git ldd ps tar lldb lldb-server lldb-dap-19; do command -v $tool; done && test -e /etc/ssl/certs/ca-certificates.crt'
+  inside bash -c 'for tool in bash git ldd ps tar lldb lldb-server lldb-dap-19; do command -v $tool || exit 1; done && test -e /etc/ssl/certs/ca-certificates.crt'
   inside rust-analyzer --version
   language_server_says | inside timeout 60 rust-analyzer >"$work/lsp.log"
   grep -q '"capabilities"' "$work/lsp.log"

@@ -47,7 +47,7 @@ pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
 fn start() -> Result<(), String> {
     // Ubuntu's kernels let a debugger look only into its own children, unless a process consents. A
     // kernel that does not know the question lets it anyway.
-    #[cfg(debug_assertions)]
+    #[cfg(all(debug_assertions, target_os = "linux"))]
     let _ = rustix::process::set_ptracer(rustix::process::PTracer::Any);
     let config = Config::from_env().map_err(|e| e.to_string())?;
     // Rocket says that it runs in somebody else's runtime unless its threads have this name.
@@ -106,12 +106,9 @@ async fn open_store(config: &Config) -> Result<AnyStore, Box<dyn std::error::Err
     }
     let store = Sql::open(&config.database_url).await;
     store.map(|store| Arc::new(store) as _).map_err(|e| {
-        // It may have a password in it.
-        let shown = config.database_url.expose_secret();
-        let shown = match shown.split_once(':') {
-            Some((scheme, _)) if scheme != "sqlite" => format!("{scheme}:…"),
-            _ => shown.to_owned(),
-        };
+        // Anything else may have a password in it, or be one.
+        let url = config.database_url.expose_secret();
+        let shown = if url.starts_with("sqlite:") { url } else { "…" };
         ConfigError::new(
             "DATABASE_URL",
             shown,

@@ -17,7 +17,7 @@ use rocket::serde::json::{Value, json, serde_json};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 
 use super::{Board, BoardQuery, COUNT_MAX, Deleted, Error, FEW_DONE, Place, Result, Section, Store, Which};
 use crate::http_client;
@@ -40,7 +40,7 @@ const FRESH: Duration = Duration::from_secs(2);
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(5);
 
-/// How long an act may take in all, with what is tried again.
+/// How long an act may take in all, with what is tried again; shorter than proxies wait for us.
 const ACT: Duration = Duration::from_secs(12);
 
 /// The distance between two cards' positions where we number them.
@@ -93,11 +93,16 @@ pub enum Refusal {
     #[error("Trello answered {0}: {1}")]
     Status(StatusCode, String),
     /// No answer, or none that makes sense.
-    #[error("no answer of Trello's that makes sense")]
+    #[error("no answer of Trello's that makes sense ({})", innermost(.0))]
     Request(#[source] reqwest::Error),
     /// It took too long.
     #[error("Trello did not answer in time")]
     Late,
+}
+
+/// What an error comes from in the end: no such host, a certificate, half an answer.
+fn innermost(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().map_or_else(String::new, ToString::to_string)
 }
 
 impl Refusal {
@@ -241,7 +246,7 @@ impl Trello {
         let lists = match self.read_lists(&access.board).await {
             Ok(lists) => lists,
             Err(Refusal::Status(StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND, _)) => {
-                let boards: Vec<Named> = self.get("/members/me/boards?fields=name").await?;
+                let boards: Vec<Named> = self.get("/members/me/boards?fields=name&filter=open").await?;
                 let board = boards.into_iter().find(|board| board.name.eq_ignore_ascii_case(&access.board));
                 self.board = board.ok_or_else(|| AccessError::Board(access.board.clone()))?.id;
                 self.read_lists(&self.board).await?
@@ -293,9 +298,13 @@ impl Trello {
         }
     }
 
-    /// Our turn to write; others wait no longer than an act may take.
-    async fn alone(&self) -> Result<MutexGuard<'_, ()>> {
-        in_time(async { Ok(self.writing.lock().await) }).await
+    /// All items as they are now.
+    async fn fresh_items(&self) -> Result<Arc<Vec<Item>>> {
+        self.changed().await;
+        match self.items().await? {
+            (items, None) => Ok(items),
+            (_, Some(_)) => Err(Error::Unavailable("the board cannot be read".into())),
+        }
     }
 
     /// What we have changed is read again; the old list remains for the case that Trello does not answer.
@@ -341,14 +350,14 @@ impl Trello {
 
     async fn put(&self, id: &ItemId, change: Value) -> Result<Item> {
         let path = format!("/cards/{id}");
-        let card = in_time(again(|| self.send_once::<Card>(Method::PUT, &path, change.clone()), Refusal::is_passing));
-        let card = card.await;
+        let card = again(5, || self.send_once::<Card>(Method::PUT, &path, change.clone()), Refusal::is_passing).await;
         self.changed().await;
         self.item(card?).ok_or(Error::NotFound)
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> std::result::Result<T, Refusal> {
-        again(|| self.send_once(Method::GET, path, Value::Null), Refusal::is_passing).await
+        // Not often, since there is an older list to show.
+        again(2, || self.send_once(Method::GET, path, Value::Null), Refusal::is_passing).await
     }
 
     /// One request, with its parameters in the body: a long title in the address would be refused.
@@ -410,19 +419,22 @@ impl Store for Trello {
     }
 
     async fn list(&self, after: Option<&ItemId>, limit: u32) -> Result<Vec<Item>> {
-        let (items, _) = self.items().await?;
-        let start = match after {
-            None => 0,
-            Some(after) => match items.iter().position(|item| item.id == *after) {
-                Some(index) => index + 1,
-                // An archived card still marks its place.
-                None => {
-                    let card = in_time(self.card(after.as_str())).await?;
-                    items.partition_point(|item| key(item) <= (card.pos, card.id.as_str()))
-                }
-            },
-        };
-        Ok(items.iter().skip(start).take(limit as usize).cloned().collect())
+        in_time(async move {
+            let (items, _) = self.items().await?;
+            let start = match after {
+                None => 0,
+                Some(after) => match items.iter().position(|item| item.id == *after) {
+                    Some(index) => index + 1,
+                    // An archived card still marks its place.
+                    None => {
+                        let card = self.card(after.as_str()).await?;
+                        items.partition_point(|item| key(item) <= (card.pos, card.id.as_str()))
+                    }
+                },
+            };
+            Ok(items.iter().skip(start).take(limit as usize).cloned().collect())
+        })
+        .await
     }
 
     async fn get(&self, id: &ItemId) -> Result<Item> {
@@ -430,132 +442,144 @@ impl Store for Trello {
     }
 
     async fn add(&self, new: NewItem) -> Result<Item> {
-        let card = json!({
-            "idList": self.list(new.status),
-            "name": new.title.as_str(),
-            "desc": new.description.as_str(),
-            "due": new.due.map(noon),
-            "pos": new.position.map_or(json!("top"), |position| json!(position)),
-        });
-        let _alone = self.alone().await?;
-        // Tried again only where it cannot have been done: a second card would be worse than an error.
-        let made =
-            in_time(again(|| self.send_once::<Card>(Method::POST, "/cards", card.clone()), Refusal::is_untouched));
-        let made = made.await;
-        self.changed().await;
-        self.item(made?).ok_or(Error::NotFound)
+        in_time(async move {
+            let card = json!({
+                "idList": self.list(new.status),
+                "name": new.title.as_str(),
+                "desc": new.description.as_str(),
+                "due": new.due.map(noon),
+                "pos": new.position.map_or(json!("top"), |position| json!(position)),
+            });
+            let _alone = self.writing.lock().await;
+            // Tried again only where it cannot have been done: a second card would be worse than an error.
+            let made =
+                again(5, || self.send_once::<Card>(Method::POST, "/cards", card.clone()), Refusal::is_untouched).await;
+            self.changed().await;
+            self.item(made?).ok_or(Error::NotFound)
+        })
+        .await
     }
 
     async fn update(&self, id: &ItemId, changes: Changes, seen: Option<Version>) -> Result<Item> {
-        let _alone = self.alone().await?;
-        let now = in_time(self.current(id)).await?;
-        if seen.is_some_and(|seen| seen != now.version()) {
-            return Err(Error::Conflict);
-        }
-        let mut change = serde_json::Map::new();
-        if let Some(title) = &changes.title {
-            change.insert("name".into(), json!(title.as_str()));
-        }
-        if let Some(description) = &changes.description {
-            change.insert("desc".into(), json!(description.as_str()));
-        }
-        if let Some(due) = changes.due {
-            change.insert("due".into(), json!(due.map(noon)));
-        }
-        if let Some(status) = changes.status.filter(|status| *status != now.status) {
-            change.insert("idList".into(), json!(self.list(status)));
-            change.insert("dueComplete".into(), json!(status == Status::Done));
-            if changes.position == Some(Position::TopOfNewSection) {
-                change.insert("pos".into(), json!("top"));
+        in_time(async move {
+            let _alone = self.writing.lock().await;
+            let now = self.current(id).await?;
+            if seen.is_some_and(|seen| seen != now.version()) {
+                return Err(Error::Conflict);
             }
-        }
-        if let Some(Position::At(position)) = changes.position {
-            change.insert("pos".into(), json!(position));
-        }
-        if change.is_empty() { Ok(now) } else { self.put(id, change.into()).await }
+            let mut change = serde_json::Map::new();
+            if let Some(title) = &changes.title {
+                change.insert("name".into(), json!(title.as_str()));
+            }
+            if let Some(description) = &changes.description {
+                change.insert("desc".into(), json!(description.as_str()));
+            }
+            if let Some(due) = changes.due {
+                change.insert("due".into(), json!(due.map(noon)));
+            }
+            if let Some(status) = changes.status.filter(|status| *status != now.status) {
+                change.insert("idList".into(), json!(self.list(status)));
+                change.insert("dueComplete".into(), json!(status == Status::Done));
+                if changes.position == Some(Position::TopOfNewSection) {
+                    change.insert("pos".into(), json!("top"));
+                }
+            }
+            if let Some(Position::At(position)) = changes.position {
+                change.insert("pos".into(), json!(position));
+            }
+            if change.is_empty() { Ok(now) } else { self.put(id, change.into()).await }
+        })
+        .await
     }
 
     async fn place(&self, id: &ItemId, place: &Place) -> Result<()> {
-        let _alone = self.alone().await?;
-        in_time(self.current(id)).await?;
-        self.changed().await;
-        let (items, stale) = self.items().await?;
-        if stale.is_some() {
-            return Err(Error::Unavailable("the board cannot be read".into()));
-        }
-        let (Place::Before(beside) | Place::After(beside)) = place;
-        let others: Vec<_> = items.iter().filter(|item| item.id != *id).collect();
-        let beside = others.iter().position(|item| item.id == *beside).ok_or(Error::NotFound)?;
-        let index = if matches!(place, Place::Before(_)) { beside } else { beside + 1 };
-        let (before, after) = (index.checked_sub(1).map(|i| others[i].position), others.get(index).map(|i| i.position));
-        let position = match (before, after) {
-            (None, None) => return Ok(()),
-            (None, Some(after)) => after / 2.0,
-            (Some(before), None) => before + GAP,
-            (Some(before), Some(after)) => before + (after - before) / 2.0,
-        };
-        if before.is_none_or(|before| before < position) && after.is_none_or(|after| position < after) {
-            self.put(id, json!({ "pos": position })).await?;
-            return Ok(());
-        }
-        // No number is left between the two: give all from there on new ones, from the last one backwards.
-        let first = before.unwrap_or_default();
-        let tail = &others[index..];
-        for (number, item) in tail.iter().enumerate().rev() {
-            self.put(&item.id, json!({ "pos": first + GAP * (number + 2) as f64 })).await?;
-        }
-        self.put(id, json!({ "pos": first + GAP })).await?;
-        Ok(())
+        in_time(async move {
+            let _alone = self.writing.lock().await;
+            self.current(id).await?;
+            let items = self.fresh_items().await?;
+            let (Place::Before(beside) | Place::After(beside)) = place;
+            let others: Vec<_> = items.iter().filter(|item| item.id != *id).collect();
+            let beside = others.iter().position(|item| item.id == *beside).ok_or(Error::NotFound)?;
+            let index = if matches!(place, Place::Before(_)) { beside } else { beside + 1 };
+            let (before, after) =
+                (index.checked_sub(1).map(|i| others[i].position), others.get(index).map(|i| i.position));
+            let position = match (before, after) {
+                (None, None) => return Ok(()),
+                (None, Some(after)) => after / 2.0,
+                (Some(before), None) => before + GAP,
+                (Some(before), Some(after)) => before + (after - before) / 2.0,
+            };
+            if before.is_none_or(|before| before < position) && after.is_none_or(|after| position < after) {
+                self.put(id, json!({ "pos": position })).await?;
+                return Ok(());
+            }
+            // No number is left between the two: give all from there on new ones, from the last one backwards.
+            let first = before.unwrap_or_default();
+            let tail = &others[index..];
+            for (number, item) in tail.iter().enumerate().rev() {
+                self.put(&item.id, json!({ "pos": first + GAP * (number + 2) as f64 })).await?;
+            }
+            self.put(id, json!({ "pos": first + GAP })).await?;
+            Ok(())
+        })
+        .await
     }
 
     async fn delete(&self, which: Which<'_>) -> Result<DeletionId> {
-        let _alone = self.alone().await?;
-        let (deletion, ids) = match which {
-            Which::One(id) => {
-                in_time(self.current(id)).await?;
-                // Its own id says what was deleted, in every copy and after a restart.
-                (id.as_str().parse().map_err(|_| Error::NotFound)?, vec![id.clone()])
+        in_time(async move {
+            let _alone = self.writing.lock().await;
+            let (deletion, ids) = match which {
+                Which::One(id) => {
+                    self.current(id).await?;
+                    // Its own id says what was deleted, in every copy and after a restart.
+                    (id.as_str().parse().map_err(|_| Error::NotFound)?, vec![id.clone()])
+                }
+                Which::Done | Which::All => {
+                    let is_meant = |item: &&Item| matches!(which, Which::All) || item.status == Status::Done;
+                    let ids = self.fresh_items().await?.iter().filter(is_meant).map(|item| item.id.clone()).collect();
+                    (DeletionId::generate(), ids)
+                }
+            };
+            for (done, id) in ids.iter().enumerate() {
+                // Known before it is done, so that what was done can be undone if we get no further.
+                if !matches!(which, Which::One(_)) {
+                    self.deletions.lock().await.entry(deletion.to_string()).or_default().push(id.clone());
+                }
+                match self.put(id, json!({ "closed": true })).await {
+                    Ok(_) | Err(Error::NotFound) => {}
+                    Err(error) if done == 0 => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(%error, done, of = ids.len(), "not all could be archived");
+                        break;
+                    }
+                }
             }
-            Which::Done | Which::All => {
-                self.changed().await;
-                let (items, _) = self.items().await?;
-                let is_meant = |item: &&Item| matches!(which, Which::All) || item.status == Status::Done;
-                let ids: Vec<_> = items.iter().filter(is_meant).map(|item| item.id.clone()).collect();
-                let deletion = DeletionId::generate();
-                self.deletions.lock().await.insert(deletion.to_string(), ids.clone());
-                (deletion, ids)
-            }
-        };
-        for id in &ids {
-            self.put(id, json!({ "closed": true })).await?;
-        }
-        Ok(deletion)
+            Ok(deletion)
+        })
+        .await
     }
 
     async fn deleted(&self, deletion: &DeletionId) -> Result<Deleted> {
-        let mut deleted = Deleted::default();
-        for id in self.of(deletion).await {
-            match in_time(self.card(id.as_str())).await.map_err(Error::from) {
-                Ok(card) if card.closed => {
-                    deleted.count += 1;
-                    deleted.title.get_or_insert(card.name);
-                }
-                Ok(_) | Err(Error::NotFound) => {}
-                Err(error) => return Err(error),
+        in_time(async move {
+            let mut deleted = Deleted::default();
+            for item in self.archived(deletion).await? {
+                deleted.count += 1;
+                deleted.title.get_or_insert(item.title.to_string());
             }
-        }
-        Ok(deleted)
+            Ok(deleted)
+        })
+        .await
     }
 
     async fn restore(&self, deletion: &DeletionId) -> Result<()> {
-        let _alone = self.alone().await?;
-        for id in self.of(deletion).await {
-            match self.put(&id, json!({ "closed": false })).await {
-                Ok(_) | Err(Error::NotFound) => {}
-                Err(error) => return Err(error),
+        in_time(async move {
+            let _alone = self.writing.lock().await;
+            for item in self.archived(deletion).await? {
+                self.put(&item.id, json!({ "closed": false })).await?;
             }
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     async fn ready(&self) -> Result<()> {
@@ -569,10 +593,19 @@ impl Store for Trello {
 }
 
 impl Trello {
-    /// What an act of deleting archived.
-    async fn of(&self, deletion: &DeletionId) -> Vec<ItemId> {
+    /// What an act of deleting archived and nobody brought back; cards of our lists only, whatever
+    /// id somebody asks for.
+    async fn archived(&self, deletion: &DeletionId) -> Result<Vec<Item>> {
         let together = self.deletions.lock().await.get(deletion.as_str()).cloned();
-        together.unwrap_or_else(|| vec![ItemId::stored(deletion.to_string())])
+        let mut archived = Vec::new();
+        for id in together.unwrap_or_else(|| vec![ItemId::stored(deletion.to_string())]) {
+            match self.card(id.as_str()).await.map_err(Error::from) {
+                Ok(card) if card.closed => archived.extend(self.item(card)),
+                Ok(_) | Err(Error::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(archived)
     }
 }
 
@@ -581,13 +614,14 @@ fn key(item: &Item) -> (f64, &str) {
     (item.position, item.id.as_str())
 }
 
-/// Tries again, later and later, what may go better then.
+/// Tries again, up to so many times, later and later, what may go better then.
 async fn again<T, F: Future<Output = std::result::Result<T, Refusal>>>(
+    times: usize,
     act: impl FnMut() -> F,
     may_go_better: fn(&Refusal) -> bool,
 ) -> std::result::Result<T, Refusal> {
     let later =
-        ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(3).with_jitter();
+        ExponentialBuilder::default().with_min_delay(Duration::from_millis(200)).with_max_times(times).with_jitter();
     act.retry(later).when(may_go_better).await
 }
 

@@ -449,3 +449,33 @@ async fn no_output_of_a_run_that_fails_shows_a_credential() {
     said += &format!("{:?} {:?}", fake.access(), Trello::open(&fake.access()).await);
     assert!(!said.contains(TOKEN) && !said.contains(KEY), "{said}");
 }
+
+#[rocket::async_test]
+async fn undo_reaches_only_cards_of_our_lists() {
+    let fake = Fake::start().await;
+    let app = fake.app().await;
+    let id = fake.board.id();
+    let foreign = json!({ "id": id, "name": "Somebody's", "desc": "", "closed": true, "idList": "elsewhere",
+        "pos": 1.0, "due": null, "dateLastActivity": Timestamp::now() });
+    fake.board.cards.lock().unwrap().push(foreign);
+    app.get(&format!("/?undo={id}")).await.is(200).hides("Somebody's");
+    app.post(&format!("/deletions/{id}/restore"), &[]).await.is(303);
+    assert_eq!(fake.board.cards.lock().unwrap()[0]["closed"], true);
+}
+
+#[rocket::async_test]
+async fn clearing_that_stops_half_way_tells_what_was_done_and_can_be_undone() {
+    let fake = Fake::start().await;
+    let app = fake.app().await;
+    for title in ["a", "b", "c"] {
+        app.has(title, "done").await;
+    }
+    // The board is read, one card is archived, the next one cannot be.
+    let nothing = Fault::Slow(Duration::ZERO);
+    fake.next([nothing.clone(), nothing, Fault::Status(400, "no")]);
+    let cleared = app.post("/done/clear", &[]).await.is(303);
+    let page = app.get(cleared.location()).await.is(200).shows("Deleted “");
+    assert_eq!(page.titles("done").len(), 2);
+    app.post(&page.action("Undo").unwrap(), &[]).await.is(303);
+    assert_eq!(app.get("/").await.titles("done").len(), 3);
+}
