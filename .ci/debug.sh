@@ -6,7 +6,7 @@ debug_up="docker compose -f docker-compose.debug.yml up"
 in_debug() { docker compose --progress quiet -f docker-compose.debug.yml exec -T --user dev debug "$@"; }
 
 # A debugger hits breakpoints in the container that the README's command starts; and how long the
-# first one takes from a warm image, with nothing compiled but the dependencies.
+# first one takes from a warm image.
 debugger() {
   local up result=0 from=$EPOCHREALTIME started built
   docker compose -f docker-compose.debug.yml down --volumes
