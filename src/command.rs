@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocket::{Ignite, Rocket};
 use secrecy::ExposeSecret;
@@ -60,7 +61,7 @@ async fn serve(config: Config) -> Result<(), String> {
     let store = open_store(&config).await.map_err(|e| e.to_string())?;
     let rocket = app::rocket(&config, Arc::clone(&store)).ignite().await;
     let served = match rocket {
-        Ok(rocket) => launch(rocket, stop).await,
+        Ok(rocket) => launch(rocket, stop, config.stop_delay).await,
         Err(error) => Err(error),
     };
     store.close().await;
@@ -75,7 +76,17 @@ async fn serve(config: Config) -> Result<(), String> {
 
 /// Serves until `stop`. Rocket heeds signals too, but only some time after it listens, and in a task of
 /// its own: a signal at the wrong moment then ends it without waiting for what runs.
-async fn launch(rocket: Rocket<Ignite>, stop: impl Future<Output = ()>) -> Result<Rocket<Ignite>, rocket::Error> {
+async fn launch(
+    rocket: Rocket<Ignite>,
+    stop: impl Future<Output = ()>,
+    delay: Duration,
+) -> Result<Rocket<Ignite>, rocket::Error> {
+    let stop = async {
+        stop.await;
+        tracing::info!("stopping");
+        health::stopping();
+        tokio::time::sleep(delay).await;
+    };
     let shutdown = rocket.shutdown();
     let served = rocket.launch();
     tokio::pin!(served);
@@ -84,7 +95,6 @@ async fn launch(rocket: Rocket<Ignite>, stop: impl Future<Output = ()>) -> Resul
         () = stop => {}
         served = &mut served => return served,
     }
-    tracing::info!("stopping");
     shutdown.notify();
     served.await
 }

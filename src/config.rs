@@ -3,6 +3,7 @@
 use std::env;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rocket::figment::{Figment, Profile, providers::Env};
 use rocket::http::uri::Absolute;
@@ -29,6 +30,9 @@ pub struct Config {
     pub database_url: SecretString,
     /// The Trello board that is used instead, if `TRELLO_BOARD_ID` names one.
     pub trello: Option<trello::Access>,
+    /// How long after the signal to stop requests are still taken, while [`crate::health`] says that the
+    /// app is not ready: so long a proxy may take to notice (`STOP_DELAY`, in seconds).
+    pub stop_delay: Duration,
     /// The folder that has `templates/` and `static/` (`ASSETS_DIR`).
     pub assets: PathBuf,
     /// The other sites whose pages may use the API (`CORS_ORIGINS`).
@@ -68,6 +72,10 @@ impl Config {
             rocket: rocket()?,
             database_url: secret("DATABASE_URL")?.unwrap_or_else(|| DEFAULT_DATABASE_URL.into()),
             trello: trello()?,
+            stop_delay: parsed("STOP_DELAY", "a number of seconds from 0 to 60", |text| {
+                text.parse().ok().filter(|seconds| *seconds <= 60).map(Duration::from_secs)
+            })?
+            .unwrap_or_default(),
             assets: assets()?,
             cors_origins: cors_origins()?,
             log_filter: parsed("RUST_LOG", "filters such as info,todo_app=debug", |text| {

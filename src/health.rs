@@ -2,8 +2,10 @@
 //! a shell by the `health` subcommand.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rocket::http::Status as Http;
 use rocket::{Route, State, get, routes};
 
 use crate::app::AnyStore;
@@ -16,9 +18,19 @@ fn live() -> &'static str {
     "live\n"
 }
 
-/// The store answers too: requests can be sent here.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// From now on the app is not ready, since it stops soon.
+pub fn stopping() {
+    STOPPING.store(true, Ordering::Relaxed);
+}
+
+/// The store answers too, and the app is not about to stop: requests can be sent here.
 #[get("/ready")]
 async fn ready(store: &State<AnyStore>) -> Result<&'static str, Failure> {
+    if STOPPING.load(Ordering::Relaxed) {
+        return Err(Failure::new(Http::ServiceUnavailable, "The app is about to stop."));
+    }
     store.ready().await?;
     Ok("ready\n")
 }

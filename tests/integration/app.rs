@@ -50,6 +50,7 @@ impl App {
             rocket: RocketConfig { log_level: rocket::config::LogLevel::Off, ..RocketConfig::debug_default() },
             database_url: String::new().into(),
             trello: None,
+            stop_delay: std::time::Duration::ZERO,
             assets: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
             cors_origins: CorsOrigins::default(),
             log_filter: DEFAULT_FILTER.to_owned(),

@@ -410,3 +410,17 @@ pub fn in_a_shell(folder: &Path, before: &str) -> Command {
     shell.envs(app.get_envs().filter_map(|(name, value)| Some((name, value?))));
     shell
 }
+
+#[rocket::async_test]
+async fn with_a_stop_delay_a_server_is_not_ready_but_still_answers_after_the_signal() {
+    let folder = tempdir().unwrap();
+    let mut starts = command(folder.path());
+    starts.env("STOP_DELAY", "2");
+    let server = Server::start_with(starts);
+    let get = |path: &str| client().get(format!("{}{path}", server.url)).send();
+    assert_eq!(get("/health/ready").await.unwrap().status(), 200);
+    assert!(Command::new("kill").arg(server.pid().to_string()).status().unwrap().success());
+    eventually("it is about to stop", || server.output().contains("stopping"));
+    assert_eq!(get("/health/ready").await.unwrap().status(), 503);
+    assert_eq!(get("/").await.unwrap().status(), 200);
+}
