@@ -18,7 +18,7 @@ use utoipa::{IntoParams, IntoResponses, OpenApi, ToSchema};
 
 use crate::app::AnyStore;
 use crate::error::{Failure, Problem};
-use crate::item::{Changes, Description, Item, ItemId, NewItem, Position, Status, Title, parse_due};
+use crate::item::{Changes, Description, Item, ItemId, NewItem, Position, Status, Title, parse_day};
 use crate::security::SameOrigin;
 use crate::store::Which;
 
@@ -277,7 +277,7 @@ async fn add(
     let item = NewItem {
         title: Title::parse(&new.title).map_err(unprocessable)?,
         description: Description::parse(&new.description.unwrap_or_default()).map_err(unprocessable)?,
-        due: parse_due(&new.due.unwrap_or_default()).map_err(unprocessable)?,
+        due: new.due.as_deref().map(parse_day).transpose().map_err(unprocessable)?,
         status: status(new.status, new.completed, Status::Todo),
         position: new.order.map(order).transpose()?,
     };
@@ -323,7 +323,7 @@ async fn change(
     let changes = Changes {
         title: changes.title.map(|title| Title::parse(&title)).transpose().map_err(unprocessable)?,
         description: changes.description.map(|text| Description::parse(&text)).transpose().map_err(unprocessable)?,
-        due: changes.due.map(|text| parse_due(&text.unwrap_or_default())).transpose().map_err(unprocessable)?,
+        due: changes.due.map(|day| day.as_deref().map(parse_day).transpose()).transpose().map_err(unprocessable)?,
         status: new_status,
         position: changes.order.map(order).transpose()?.map(Position::At),
     };

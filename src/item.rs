@@ -231,18 +231,21 @@ fn is_unsafe(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffd}')
 }
 
-/// Reads a calendar date as HTML forms and JSON write it: `YYYY-MM-DD`; blank is none.
+/// Reads what a form's field for a date holds: as [`parse_day`], but blank is none.
 ///
 /// # Errors
 /// [`DueError`] if it is not such a date.
 pub fn parse_due(text: &str) -> Result<Option<Date>, DueError> {
-    match text.trim() {
-        "" => Ok(None),
-        text => {
-            let date = if text.len() == "YYYY-MM-DD".len() { text.parse().ok() } else { None };
-            date.map(Some).ok_or_else(|| DueError(text.chars().take(20).collect()))
-        }
-    }
+    Some(text.trim()).filter(|text| !text.is_empty()).map(parse_day).transpose()
+}
+
+/// Reads a calendar date: `YYYY-MM-DD`.
+///
+/// # Errors
+/// [`DueError`] if it is not such a date.
+pub fn parse_day(text: &str) -> Result<Date, DueError> {
+    let date = if text.len() == "YYYY-MM-DD".len() { text.parse().ok() } else { None };
+    date.ok_or_else(|| DueError(text.chars().take(20).collect()))
 }
 
 /// A due date that is no calendar date.

@@ -40,9 +40,8 @@ pub struct Frame {
 }
 
 impl Session {
-    /// Starts the adapter and the session that `arguments` (see [`crate::launch`]) describe. The
-    /// debuggee waits for [`Session::run`].
-    pub fn start(request: &str, arguments: &Value) -> Self {
+    /// Starts the adapter and asks for the session that `arguments` (see [`crate::launch`]) describe.
+    pub fn ask(request: &str, arguments: &Value) -> Self {
         let mut adapter = Command::new("lldb-dap-19")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -63,9 +62,14 @@ impl Session {
         let mut session =
             Self { adapter, to_adapter, from_adapter, events: Vec::new(), output: String::new(), sent: 0 };
         session.request("initialize", &json!({ "adapterID": "lldb", "linesStartAt1": true, "columnsStartAt1": true }));
-        session.request(request, arguments);
-        session.event("initialized");
+        session.send(request, arguments).expect("an adapter that listens");
         session
+    }
+
+    /// Waits until the debuggee is there; it waits for [`Session::run`] then.
+    pub fn started(mut self) -> Self {
+        self.event("initialized");
+        self
     }
 
     /// Sets a breakpoint on a line.
@@ -194,7 +198,6 @@ impl Session {
         loop {
             let answer = self.next(until, command);
             if answer["type"] == "response" && answer["request_seq"] == seq {
-                assert_eq!(answer["success"], true, "{command} was refused: {answer:#}\n{}", self.output);
                 return answer["body"].clone();
             }
             self.events.push(answer);
@@ -225,6 +228,7 @@ impl Session {
         let left = until.saturating_duration_since(Instant::now());
         let message = self.from_adapter.recv_timeout(left);
         let message = message.unwrap_or_else(|e| panic!("{awaited}: {e}; printed so far:\n{}", self.output));
+        assert_ne!(message["success"], false, "refused: {message:#}\n{}", self.output);
         if message["event"] == "output" {
             self.output += message["body"]["output"].as_str().unwrap_or_default();
         }

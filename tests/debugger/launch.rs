@@ -9,9 +9,14 @@ use crate::dap::Session;
 
 const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Starts the session of the configuration with this name. `chosen` are the answers to its inputs and
-/// the variables of the editor: `("${input:test}", "pages::")`; `more` is added to its attributes.
+/// Starts the session of the configuration with this name, and waits for its debuggee; see [`ask`].
 pub fn start(name: &str, chosen: &[(&str, &str)], more: Value) -> Session {
+    ask(name, chosen, more).started()
+}
+
+/// Asks for the session of the configuration with this name. `chosen` are the answers to its inputs and
+/// the variables of the editor: `("${input:test}", "pages::")`; `more` is added to its attributes.
+pub fn ask(name: &str, chosen: &[(&str, &str)], more: Value) -> Session {
     let mut configuration = configuration(name, chosen);
     let request = configuration["request"].as_str().expect("a request").to_owned();
     let attributes = configuration.as_object_mut().expect("an object");
@@ -29,7 +34,7 @@ pub fn start(name: &str, chosen: &[(&str, &str)], more: Value) -> Session {
         ]);
     }
     attributes.extend(more.as_object().expect("attributes").clone());
-    Session::start(&request, &configuration)
+    Session::ask(&request, &configuration)
 }
 
 /// The configuration with this name, with its variables replaced.
@@ -50,14 +55,7 @@ fn configuration(name: &str, chosen: &[(&str, &str)]) -> Value {
 fn built(cargo: &Value) -> String {
     let mut args: Vec<_> = cargo["args"].as_array().expect("args").iter().filter_map(Value::as_str).collect();
     args.insert(1, "--message-format=json");
-    let mut build = Command::new("cargo");
-    // What cargo tells a test is not for a build: some dependencies would be compiled again.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_")) {
-        if name != "CARGO_HOME" && name != "CARGO_TARGET_DIR" {
-            build.env_remove(name);
-        }
-    }
-    let output = build.args(&args).current_dir(FOLDER).output().expect("cargo");
+    let output = cargo_command().args(&args).output().expect("cargo");
     assert!(output.status.success(), "cargo {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     let messages = output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
     let passes = |message: &Value, key: &str, of: &Value| {
@@ -75,6 +73,18 @@ fn built(cargo: &Value) -> String {
     let program = programs.next().unwrap_or_else(|| panic!("cargo {args:?} built no program"));
     assert!(programs.next().is_none(), "cargo {args:?} built several programs; CodeLLDB would not know which to take");
     program["executable"].as_str().expect("a path").to_owned()
+}
+
+/// Cargo as a terminal has it: what it tells a test would have it compile some dependencies again.
+pub fn cargo_command() -> Command {
+    let mut command = Command::new("cargo");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_")) {
+        if name != "CARGO_HOME" && name != "CARGO_TARGET_DIR" {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(FOLDER);
+    command
 }
 
 fn sysroot() -> String {

@@ -152,6 +152,25 @@ async fn a_test_can_be_debugged_by_its_name() {
     assert_eq!(session.exited(), 0);
 }
 
+/// As the compound "Debug a browser test with its server" does.
+#[tokio::test]
+async fn a_browser_tests_server_is_debugged_from_its_start() {
+    let _alone = alone().await;
+    let tests = ["test", "--test=e2e", "adding::a_refused_item_can_be_corrected_and_added", "--", "--include-ignored"];
+    assert!(launch::cargo_command().args(&tests[..2]).arg("--no-run").status().unwrap().success());
+    let mut session = launch::ask("Attach to the next todo-app that starts", &[], json!({}));
+    session.printed("Waiting to attach");
+    let mut browser = launch::cargo_command().args(tests).spawn().unwrap();
+    let mut session = session.started();
+    session.break_at(in_a_live_request());
+    session.run();
+    let stop = session.stopped();
+    assert_eq!(stop.frames[0].line, in_a_live_request().1);
+    session.go_on(&stop);
+    session.disconnect();
+    assert!(browser.wait().unwrap().success());
+}
+
 #[tokio::test]
 async fn a_panic_stops_where_it_happens() {
     let _alone = alone().await;

@@ -95,6 +95,9 @@ fn launch_json_has_only_attributes_that_codelldb_knows() {
         assert!(unknown.is_empty(), "{}: {unknown:?}", configuration["name"]);
         assert!(required.iter().any(|key| attributes.contains_key(*key)), "{}", configuration["name"]);
         assert_eq!(configuration["type"], "lldb");
+        if configuration["name"] == "Debug todo-app" {
+            assert_eq!(configuration["gracefulShutdown"], "SIGTERM", "Stop kills the app otherwise");
+        }
         // Or text is shown as pointers.
         assert_eq!(configuration["sourceLanguages"], json!(["rust"]), "{}", configuration["name"]);
         for key in configuration["cargo"].as_object().into_iter().flat_map(|cargo| cargo.keys()) {
