@@ -28,8 +28,8 @@ pub const BASE: &str = "/api";
 /// How many items are read at once to answer all of them, and the most that `limit` takes.
 const CHUNK: u32 = 1_000;
 
-/// The largest position, either way: up to here JSON's whole numbers are exact.
-const ORDER_MAX: f64 = 1e15;
+/// The largest position, either way: near it JSON's numbers are still read exactly enough to tell what is more.
+const ORDER_MAX: f64 = 1e12;
 
 /// An item.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,14 +66,14 @@ struct NewTodo {
     #[schema(pattern = r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufffd]{0,5000}$")]
     description: Option<String>,
     /// A calendar date.
-    #[schema(format = Date)]
+    #[schema(format = Date, min_length = 10, max_length = 10)]
     due: Option<String>,
     /// `todo` without one.
     status: Option<Status>,
     /// Where no status is given: true is `done`, false is not.
     completed: Option<bool>,
     /// Its position; without one it goes on top.
-    #[schema(minimum = -1e15, maximum = 1e15)]
+    #[schema(minimum = -1e12, maximum = 1e12)]
     order: Option<f64>,
 }
 
@@ -94,8 +94,8 @@ struct TodoChanges {
     )]
     #[serde(default, deserialize_with = "given")]
     description: Option<String>,
-    /// A calendar date; null or blank takes it away.
-    #[schema(value_type = Option<String>, format = Date)]
+    /// A calendar date; null takes it away.
+    #[schema(value_type = Option<String>, format = Date, min_length = 10, max_length = 10)]
     #[serde(default, deserialize_with = "given")]
     due: Option<Option<String>>,
     #[schema(nullable = false)]
@@ -106,7 +106,7 @@ struct TodoChanges {
     #[serde(default, deserialize_with = "given")]
     completed: Option<bool>,
     /// Its position.
-    #[schema(nullable = false, minimum = -1e15, maximum = 1e15)]
+    #[schema(nullable = false, minimum = -1e12, maximum = 1e12)]
     #[serde(default, deserialize_with = "given")]
     order: Option<f64>,
 }
@@ -179,7 +179,7 @@ fn unprocessable(sentence: impl std::fmt::Display) -> Failure {
 
 fn order(order: f64) -> Result<f64, Failure> {
     let fits = order.abs() <= ORDER_MAX;
-    fits.then_some(order).ok_or_else(|| unprocessable("An order is a number from -1e15 to 1e15."))
+    fits.then_some(order).ok_or_else(|| unprocessable("An order is a number from -1e12 to 1e12."))
 }
 
 /// The status that the two fields together mean, for an item that has the status `now`.

@@ -170,7 +170,7 @@ async fn a_posted_todo_has_an_absolute_url_as_the_client_called_us_and_the_same_
 #[rocket::async_test]
 async fn the_list_is_sorted_by_order() {
     let app = App::start().await;
-    for (title, order) in [("c", "2.5"), ("a", "-7"), ("d", "1e15"), ("b", "0")] {
+    for (title, order) in [("c", "2.5"), ("a", "-7"), ("d", "1e12"), ("b", "0")] {
         app.posts(&format!(r#"{{"title": "{title}", "order": {order}}}"#)).await;
     }
     let titles: Vec<_> = app.list().await.iter().map(|todo| todo["title"].clone()).collect();
