@@ -100,7 +100,8 @@ pub fn item(status: &str, title: &str) -> Value {
     json!({ "status": status, "title": title })
 }
 
-/// An item with everything that an item can have.
+/// An item with everything that an item can have; the last may be blank.
 pub fn full_item(status: &str, title: &str, description: &str, due: &str) -> Value {
+    let due = (!due.is_empty()).then_some(due);
     json!({ "status": status, "title": title, "description": description, "due": due })
 }
