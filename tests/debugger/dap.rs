@@ -231,6 +231,10 @@ impl Session {
         assert_ne!(message["success"], false, "refused: {message:#}\n{}", self.output);
         if message["event"] == "output" {
             self.output += message["body"]["output"].as_str().unwrap_or_default();
+            // The adapter's own words come whole, but some without the end of their line.
+            if message["body"]["category"] == "console" && !self.output.ends_with('\n') {
+                self.output.push('\n');
+            }
         }
         message
     }
