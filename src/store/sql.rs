@@ -12,7 +12,7 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Row, SqlSafeStr, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Row, SqlSafeStr, Transaction};
 
 use super::{Board, BoardQuery, COUNT_MAX, Deleted, Error, FEW_DONE, Place, Result, Section, Store, Which};
 use crate::item::{Changes, DeletionId, Description, Item, ItemId, NewItem, Position, Status, Title, Version};
@@ -129,15 +129,15 @@ impl Sql {
         };
         let file_error = |e| OpenError::file(&file, e);
         let started = Instant::now();
-        let writer = loop {
-            match pool(1).connect_with(options.clone()).await {
-                // Another copy turns the new file's journal mode, for which SQLite does not wait.
-                Err(e) if is_busy(&e) && started.elapsed() < WAIT => {
-                    tokio::time::sleep(Duration::from_millis(10)).await
-                }
-                opened => break opened.map_err(file_error)?,
+        // A pool would try again whatever is wrong, and then say only that it took too long.
+        while let Err(e) = try_settings(&options, &settings).await {
+            // Another copy turns the new file's journal mode, for which SQLite does not wait.
+            if !is_busy(&e) || started.elapsed() > WAIT {
+                return Err(file_error(e));
             }
-        };
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let writer = pool(1).connect_with(options.clone()).await.map_err(file_error)?;
         let tables_error = |e| OpenError::Migration(file.display().to_string(), e);
         // The transaction begins as a writer, so that of several copies that start at once the second
         // waits and finds the work done.
@@ -239,6 +239,13 @@ async fn migrate(dialect: Dialect, connection: &mut AnyConnection) -> std::resul
     // Also tells a file that cannot be written before anybody relies on it.
     sqlx::query(FORGET).bind(forgotten()).execute(connection).await?;
     Ok(())
+}
+
+/// Opens an SQLite file once, as each connection of the pools will.
+async fn try_settings(options: &AnyConnectOptions, settings: &str) -> std::result::Result<(), sqlx::Error> {
+    let mut connection = AnyConnection::connect_with(options).await?;
+    sqlx::raw_sql(AssertSqlSafe(settings.to_owned())).execute(&mut connection).await?;
+    connection.close().await
 }
 
 fn is_busy(error: &sqlx::Error) -> bool {

@@ -303,7 +303,8 @@ fn a_database_that_cannot_be_written_is_refused_at_the_start() {
     let made = serving(folder.path());
     assert_eq!(made.stop("TERM").0.code(), Some(0));
     let url = format!("sqlite:{}?mode=ro", folder.path().join("todo.db").display());
-    assert!(refusal(command(folder.path()).env("DATABASE_URL", url)).contains("DATABASE_URL"));
+    let line = refusal(command(folder.path()).env("DATABASE_URL", url));
+    assert!(line.contains("DATABASE_URL") && line.contains("readonly"), "{line}");
 }
 
 #[test]
