@@ -275,7 +275,8 @@ impl Store for Sql {
                 .bind(i64::from(COUNT_MAX))
                 .fetch_one(&self.readers)
                 .await?;
-            let [todo, doing, done, older] = [0, 1, 2, 3].map(|column| number(&counts, column));
+            let (todo, doing) = (number(&counts, 0)?, number(&counts, 1)?);
+            let (done, older) = (number(&counts, 2)?, number(&counts, 3)?);
 
             let all_done = query.older || query.after.is_some() || done < FEW_DONE;
             let statuses = query.status.map_or(Status::ALL.to_vec(), |status| vec![status]);
@@ -457,7 +458,7 @@ impl Store for Sql {
         in_time(async move {
             let sql = "select count(*), min(title) from items where deletion = $1";
             let row = sqlx::query(sql).bind(deletion.as_str()).fetch_one(&self.readers).await?;
-            Ok(Deleted { count: number(&row, 0), title: row.try_get(1)? })
+            Ok(Deleted { count: number(&row, 0)?, title: row.try_get(1)? })
         })
         .await
     }
@@ -561,8 +562,9 @@ fn forgotten() -> String {
 }
 
 /// A count that a row has.
-fn number(row: &AnyRow, column: usize) -> u32 {
-    row.try_get::<i64, _>(column).ok().and_then(|count| count.try_into().ok()).unwrap_or(u32::MAX)
+fn number(row: &AnyRow, column: usize) -> Result<u32> {
+    let count: i64 = row.try_get(column)?;
+    count.try_into().map_err(|e: std::num::TryFromIntError| Error::Unavailable(e.into()))
 }
 
 /// The item that a write returned, if it wrote one. Takes all its rows, which `fetch_all` gives:
