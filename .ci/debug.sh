@@ -38,13 +38,12 @@ as_uid() {
 # "Reopen in Container", as the devcontainer CLI does it, for people with different uids, and with
 # "docker compose up" in between: everything can be written, and nothing is left that is somebody else's.
 devcontainer() {
-  local homes uid copy cli=$work/npm/node_modules/.bin/devcontainer
-  npm install --silent --prefix "$work/npm" @devcontainers/cli@0.89.0
-  # Where every uid can get to.
+  local homes uid copy cli
+  # Where every uid can get to, the CLI too.
   homes=$(mktemp --directory)
   chmod 755 "$homes"
-  # Node runs it from where every uid can read it.
-  cp --recursive "$work/npm" "$homes/npm" && cli=$homes/npm/node_modules/.bin/devcontainer
+  npm install --silent --prefix "$homes/npm" @devcontainers/cli@0.89.0
+  cli=$homes/npm/node_modules/.bin/devcontainer
   for uid in 1000 1234; do
     # The CLI asks for the user's name.
     getent passwd "$uid" >"$work/user" || useradd --no-create-home --uid "$uid" "uid-$uid"

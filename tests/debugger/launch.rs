@@ -58,17 +58,12 @@ fn built(cargo: &Value) -> String {
     let output = cargo_command().args(&args).output().expect("cargo");
     assert!(output.status.success(), "cargo {args:?}: {}", String::from_utf8_lossy(&output.stderr));
     let messages = output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
-    let passes = |message: &Value, key: &str, of: &Value| {
-        cargo["filter"][key].as_str().is_none_or(|wanted| match of {
-            Value::Array(kinds) => kinds.contains(&json!(wanted)),
-            name => message["reason"] == "compiler-artifact" && name == wanted,
-        })
-    };
+    let (name, kind) = (&cargo["filter"]["name"], &cargo["filter"]["kind"]);
     let mut programs = messages.filter(|message: &Value| {
         let target = &message["target"];
         message["executable"].is_string()
-            && passes(message, "name", &target["name"])
-            && passes(message, "kind", &target["kind"])
+            && (name.is_null() || target["name"] == *name)
+            && (kind.is_null() || target["kind"].as_array().is_some_and(|kinds| kinds.contains(kind)))
     });
     let program = programs.next().unwrap_or_else(|| panic!("cargo {args:?} built no program"));
     assert!(programs.next().is_none(), "cargo {args:?} built several programs; CodeLLDB would not know which to take");

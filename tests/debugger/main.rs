@@ -23,7 +23,6 @@ use support::{Server, client, command};
 
 const DEBUG: &str = "Debug todo-app";
 const ATTACH: &str = "Attach to the running todo-app";
-const ONE_TEST: &str = "Debug one test";
 
 /// The line of a source file that has this text, and only it.
 fn line(file: &'static str, text: &str) -> (&'static str, i64) {
@@ -50,6 +49,11 @@ async fn alone() -> MutexGuard<'static, ()> {
 fn own_data(folder: &TempDir) -> rocket::serde::json::Value {
     let database = format!("DATABASE_URL=sqlite:{}", folder.path().join("todo.db").display());
     json!({ "env": ["ROCKET_PORT=0", database] })
+}
+
+/// Starts a test of this kind under the debugger.
+fn debug_test(kind: &str, name: &str) -> dap::Session {
+    launch::start("Debug one test", &[("${input:kind}", kind), ("${input:test}", name)], json!({}))
 }
 
 /// Adds an item as the page's form does; ends when it is answered.
@@ -141,9 +145,7 @@ async fn a_condition_stops_only_where_it_holds() {
 #[tokio::test]
 async fn a_test_can_be_debugged_by_its_name() {
     let _alone = alone().await;
-    let name = "pages::an_added_item_is_on_top_of_to_do_once";
-    let chosen = [("${input:kind}", "integration"), ("${input:test}", name)];
-    let mut session = launch::start(ONE_TEST, &chosen, json!({}));
+    let mut session = debug_test("integration", "pages::an_added_item_is_on_top_of_to_do_once");
     session.break_at(in_a_live_request());
     session.run();
     let stop = session.stopped();
@@ -174,9 +176,7 @@ async fn a_browser_tests_server_is_debugged_from_its_start() {
 #[tokio::test]
 async fn a_panic_stops_where_it_happens() {
     let _alone = alone().await;
-    let name = "faults::a_panic_is_told_as_500_and_the_app_goes_on";
-    let chosen = [("${input:kind}", "integration"), ("${input:test}", name)];
-    let mut session = launch::start(ONE_TEST, &chosen, json!({}));
+    let mut session = debug_test("integration", "faults::a_panic_is_told_as_500_and_the_app_goes_on");
     session.break_on_panic();
     session.run();
     let stop = session.stopped();
@@ -188,8 +188,7 @@ async fn a_panic_stops_where_it_happens() {
 #[tokio::test]
 async fn values_read_as_values() {
     let _alone = alone().await;
-    let chosen = [("${input:kind}", "debugger"), ("${input:test}", "values::to_look_at")];
-    let mut session = launch::start(ONE_TEST, &chosen, json!({}));
+    let mut session = debug_test("debugger", "values::to_look_at");
     session.break_at(line("tests/debugger/values.rs", "let first = future"));
     session.run();
     let stop = session.stopped();
