@@ -102,9 +102,8 @@ impl Page {
     pub async fn double_click_slowly(&self, name: &str) {
         let at = self.middle_of(name).await;
         self.arrives(self.mouse(&at, 1)).await;
-        let under_mouse = "
-            const under = document.elementFromPoint(...arguments);
-            return document.getAnimations().length === 0 && under?.closest('button') != null";
+        self.stands_still().await;
+        let under_mouse = "return document.elementFromPoint(...arguments)?.closest('button') != null";
         self.waits_for("another button under the mouse", under_mouse, at.clone()).await;
         let watch = "
             window.second = 'on its way';
@@ -128,11 +127,16 @@ impl Page {
         }
     }
 
+    /// Waits until everything is where it stays: the style sheet is there, and one page has turned into the next.
+    async fn stands_still(&self) {
+        let still = "return document.readyState === 'complete' && document.getAnimations().length === 0
+            && !document.activeViewTransition";
+        self.waits_for("a page that stands still", still, json!([])).await;
+    }
+
     /// Where a button is on the screen.
     async fn middle_of(&self, name: &str) -> Value {
-        // While one page turns into the next, a button may not be where it is seen.
-        let still = "return document.getAnimations().length === 0 && !document.activeViewTransition";
-        self.waits_for("a page that stands still", still, json!([])).await;
+        self.stands_still().await;
         let found = self.find(NAMED, name).await.as_value();
         let script = "
             arguments[0].scrollIntoView({ block: 'center' });
