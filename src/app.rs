@@ -34,6 +34,7 @@ pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
     }
     let mut rocket = rocket::custom(config.figment())
         .manage(store)
+        .manage(pages::ListPages::default())
         .manage(config.cors_origins.clone())
         .manage(Followed([config.assets.join("templates"), static_folder]))
         .register("/", error::pages())
@@ -45,6 +46,9 @@ pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
     rocket
         .attach(Template::custom(move |engines| {
             engines.minijinja.add_global("development", is_development);
+            // A line that has nothing but a tag leaves nothing.
+            engines.minijinja.set_trim_blocks(true);
+            engines.minijinja.set_lstrip_blocks(true);
             // A misspelt name in a template is an error, not an empty text.
             engines.minijinja.set_undefined_behavior(UndefinedBehavior::Strict);
         }))

@@ -3,6 +3,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use rocket::http::{ContentType, Status as Http};
 use rocket::request::Request;
@@ -17,11 +18,11 @@ use crate::log::RequestId;
 use crate::store;
 
 /// Why a request was not done.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     status: Http,
     detail: String,
-    source: Option<store::Error>,
+    source: Option<Arc<store::Error>>,
 }
 
 impl Failure {
@@ -32,7 +33,7 @@ impl Failure {
 
     /// Leaves word for the catcher, which makes the answer, and gives the status to catch.
     pub fn remember(self, request: &Request<'_>) -> Http {
-        let source = self.source.as_ref().map(|error| error as &dyn StdError);
+        let source = self.source.as_deref().map(|error| error as &dyn StdError);
         let causes: Vec<_> = std::iter::successors(source, |&e| e.source()).map(ToString::to_string).collect();
         if self.status.code >= 500 {
             tracing::error!(status = self.status.code, ?causes, "{}", self.detail);
@@ -52,7 +53,7 @@ impl From<store::Error> for Failure {
                 "The list cannot be reached at the moment. What you sent was most likely not saved.",
             ),
         };
-        Self { status, detail: detail.to_owned(), source: Some(error) }
+        Self { status, detail: detail.to_owned(), source: Some(Arc::new(error)) }
     }
 }
 
@@ -104,7 +105,7 @@ impl Problem {
 }
 
 /// What to say where nobody left word: Rocket itself refused, or a handler panicked.
-fn default_detail(status: Http) -> &'static str {
+pub fn default_detail(status: Http) -> &'static str {
     match status.code {
         404 => "There is nothing at this address.",
         405 => "This address does not take that method.",

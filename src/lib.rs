@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod app;
+pub mod coalesce;
 pub mod command;
 pub mod config;
 pub mod development;

@@ -1,17 +1,21 @@
 //! The pages: server-rendered, and whole without JavaScript. A form is answered with 303 to the
 //! page that shows what it did, or with the page again and a message (422, 409).
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 use jiff::{Timestamp, ZonedDateTime};
 use rocket::form::{self, Form, FromFormField, ValueField};
 use rocket::http::Status as Http;
 use rocket::response::Redirect;
+use rocket::response::content::RawHtml;
 use rocket::{FromForm, Route, State, UriDisplayQuery, get, post, routes, uri};
-use rocket_dyn_templates::{Template, context};
+use rocket_dyn_templates::{Metadata, context};
 use serde::Serialize;
 
 use crate::app::AnyStore;
-use crate::error::Failure;
+use crate::coalesce::Coalesced;
+use crate::error::{Failure, default_detail};
 use crate::item::{
     Changes, DeletionId, Description, Item, ItemId, NewItem, Position, Status, Title, Version, parse_due,
 };
@@ -134,18 +138,40 @@ impl Fields {
 #[derive(rocket::Responder)]
 enum Reply {
     Done(Redirect),
-    Again((Http, Template)),
+    Again((Http, Page)),
 }
+
+/// A page as it is sent.
+pub type Page = RawHtml<Arc<str>>;
+
+fn render(templates: &Metadata<'_>, name: &'static str, context: impl Serialize) -> Result<Page, Failure> {
+    let rendered = templates.render(name, context).map(|(_, text)| RawHtml(text.into()));
+    rendered.ok_or_else(|| Failure::new(Http::InternalServerError, default_detail(Http::InternalServerError)))
+}
+
+/// The pages of the list that are made right now.
+pub type ListPages = Coalesced<Result<Page, Failure>>;
 
 /// The list.
 #[get("/?<view..>")]
-async fn list(store: &State<AnyStore>, view: View) -> Result<Template, Failure> {
-    list_page(store, &view, Fields::default()).await
+async fn list(
+    store: &State<AnyStore>,
+    pages: &State<ListPages>,
+    templates: Metadata<'_>,
+    view: View,
+) -> Result<Page, Failure> {
+    pages.get(&view.href(), list_page(store, &templates, &view, Fields::default())).await
 }
 
 /// Adds an item; what cannot be kept shows the list again with what was typed.
 #[post("/items?<view..>", data = "<typed>")]
-async fn add(_ours: SameOrigin, store: &State<AnyStore>, view: View, typed: Form<Typed<'_>>) -> Result<Reply, Failure> {
+async fn add(
+    _ours: SameOrigin,
+    store: &State<AnyStore>,
+    templates: Metadata<'_>,
+    view: View,
+    typed: Form<Typed<'_>>,
+) -> Result<Reply, Failure> {
     match typed.parse() {
         Ok((title, description, due)) => {
             let new = NewItem { title, description, due, status: Status::Todo, position: None };
@@ -153,7 +179,7 @@ async fn add(_ours: SameOrigin, store: &State<AnyStore>, view: View, typed: Form
             Ok(Reply::Done(view.start().redirect()))
         }
         Err(errors) => {
-            let page = list_page(store, &view, Fields::typed(&typed, errors)).await?;
+            let page = list_page(store, &templates, &view, Fields::typed(&typed, errors)).await?;
             Ok(Reply::Again((Http::UnprocessableEntity, page)))
         }
     }
@@ -161,9 +187,9 @@ async fn add(_ours: SameOrigin, store: &State<AnyStore>, view: View, typed: Form
 
 /// The page on which an item is edited.
 #[get("/items/<id>?<view..>")]
-async fn item(store: &State<AnyStore>, id: ItemId, view: View) -> Result<Template, Failure> {
+async fn item(store: &State<AnyStore>, templates: Metadata<'_>, id: ItemId, view: View) -> Result<Page, Failure> {
     let item = store.get(&id).await?;
-    Ok(item_page(&view, &item, Fields::of(&item), item.version(), Told::Nothing))
+    item_page(&templates, &view, &item, Fields::of(&item), item.version(), Told::Nothing)
 }
 
 /// Keeps what was edited, unless somebody else changed the item meanwhile.
@@ -171,6 +197,7 @@ async fn item(store: &State<AnyStore>, id: ItemId, view: View) -> Result<Templat
 async fn edit(
     _ours: SameOrigin,
     store: &State<AnyStore>,
+    templates: Metadata<'_>,
     id: ItemId,
     view: View,
     typed: Form<Typed<'_>>,
@@ -180,7 +207,7 @@ async fn edit(
         Err(errors) => {
             let item = store.get(&id).await?;
             let version = typed.version.unwrap_or(item.version());
-            let page = item_page(&view, &item, Fields::typed(&typed, errors), version, Told::Nothing);
+            let page = item_page(&templates, &view, &item, Fields::typed(&typed, errors), version, Told::Nothing)?;
             return Ok(Reply::Again((Http::UnprocessableEntity, page)));
         }
     };
@@ -190,7 +217,7 @@ async fn edit(
         Err(store::Error::Conflict) => {
             let item = store.get(&id).await?;
             let fields = Fields::typed(&typed, Errors::default());
-            let page = item_page(&view, &item, fields, item.version(), Told::ChangedMeanwhile);
+            let page = item_page(&templates, &view, &item, fields, item.version(), Told::ChangedMeanwhile)?;
             Ok(Reply::Again((Http::Conflict, page)))
         }
         Err(error) => Err(error.into()),
@@ -273,7 +300,14 @@ enum Told {
     ChangedMeanwhile,
 }
 
-fn item_page(view: &View, item: &Item, form: Fields, version: Version, told: Told) -> Template {
+fn item_page(
+    templates: &Metadata<'_>,
+    view: &View,
+    item: &Item,
+    form: Fields,
+    version: Version,
+    told: Told,
+) -> Result<Page, Failure> {
     let conflict = match told {
         Told::Nothing => None,
         Told::ChangedMeanwhile => Some(context! {
@@ -281,7 +315,8 @@ fn item_page(view: &View, item: &Item, form: Fields, version: Version, told: Tol
             due: item.due.map(|due| due.strftime("%-d %b %Y").to_string()), changed: shown_time(item.changed),
         }),
     };
-    Template::render(
+    render(
+        templates,
         "item",
         context! {
             query: view.query(),
@@ -302,7 +337,7 @@ fn shown_time(at: Timestamp) -> String {
     at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%-d %b %Y, %H:%M").to_string()
 }
 
-async fn list_page(store: &AnyStore, view: &View, form: Fields) -> Result<Template, Failure> {
+async fn list_page(store: &AnyStore, templates: &Metadata<'_>, view: &View, form: Fields) -> Result<Page, Failure> {
     let now = ZonedDateTime::now();
     let query = BoardQuery {
         status: view.status,
@@ -320,7 +355,8 @@ async fn list_page(store: &AnyStore, view: &View, form: Fields) -> Result<Templa
     };
     let sections: Vec<_> =
         board.sections.iter().map(|section| SectionShown::new(view, &board, section, now.date())).collect();
-    Ok(Template::render(
+    render(
+        templates,
         "list",
         context! {
             query: view.query(),
@@ -332,7 +368,7 @@ async fn list_page(store: &AnyStore, view: &View, form: Fields) -> Result<Templa
             form,
             notice,
         },
-    ))
+    )
 }
 
 #[derive(Serialize)]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rocket::async_trait;
+use rocket::serde::json::serde_json;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -70,6 +71,14 @@ impl Dialect {
         match self {
             Self::Sqlite => "max",
             Self::Postgres => "greatest",
+        }
+    }
+
+    /// The functions that make a JSON array: of all rows, and of the columns of one.
+    const fn json_arrays(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite => ("json_group_array", "json_array"),
+            Self::Postgres => ("json_agg", "json_build_array"),
         }
     }
 
@@ -181,7 +190,7 @@ impl Sql {
 
     async fn item(&self, id: &ItemId) -> Result<Item> {
         let sql = format!("select {ITEM} from items where id = $1 and deletion is null");
-        item(&sqlx::query(AssertSqlSafe(sql)).bind(id.as_str()).fetch_one(&self.readers).await?)
+        item(sqlx::query_as(AssertSqlSafe(sql)).bind(id.as_str()).fetch_one(&self.readers).await?)
     }
 }
 
@@ -267,35 +276,28 @@ impl Store for Sql {
     async fn board(&self, query: &BoardQuery) -> Result<Board> {
         in_time(async move {
             let search = query.search.to_lowercase();
-            let found = found(self.dialect, &search);
-            let today = query.today.as_microsecond();
-            let counts = sqlx::query(counts_sql(&found))
+            let statuses = query.status.map_or(Status::ALL.to_vec(), |status| vec![status]);
+            let row = sqlx::query(board_sql(self.dialect, query, &search, &statuses))
                 .bind(&search)
-                .bind(today)
-                .bind(i64::from(COUNT_MAX))
+                .bind(query.after.as_ref().map(ItemId::as_str))
                 .fetch_one(&self.readers)
                 .await?;
-            let (todo, doing) = (number(&counts, 0)?, number(&counts, 1)?);
-            let (done, older) = (number(&counts, 2)?, number(&counts, 3)?);
-
+            let (todo, doing) = (number(&row, 0)?, number(&row, 1)?);
+            let (done, older) = (number(&row, 2)?, number(&row, 3)?);
             let all_done = query.older || query.after.is_some() || done < FEW_DONE;
-            let statuses = query.status.map_or(Status::ALL.to_vec(), |status| vec![status]);
-            let rows = sqlx::query(sections_sql(&found, &statuses, query.after.as_ref()))
-                .bind(&search)
-                .bind(if all_done { i64::MIN } else { today })
-                .bind(i64::try_from(query.limit).unwrap_or(i64::MAX).saturating_add(1))
-                .bind(query.after.as_ref().map(ItemId::as_str))
-                .fetch_all(&self.readers)
-                .await?;
-            let mut items = rows.iter().map(item).collect::<Result<Vec<_>>>()?;
-
-            let sections = statuses.into_iter().map(|status| {
-                let mut items: Vec<_> = items.extract_if(.., |item| item.status == status).collect();
+            let section = |(column, status)| {
+                let items: Option<&str> = row.try_get(column)?;
+                let items: Vec<Stored> = items.map_or(Ok(vec![]), serde_json::from_str).map_err(|e| unreadable(e))?;
+                let mut items = items.into_iter().map(item).collect::<Result<Vec<_>>>()?;
+                if status == Status::Done && !all_done {
+                    items.retain(|item| item.done >= Some(query.today));
+                }
                 let more = items.len() > query.limit;
                 items.truncate(query.limit);
-                Section { status, items, more }
-            });
-            Ok(Board { sections: sections.collect(), counts: [todo, doing, done], older, stale: None })
+                Ok(Section { status, items, more })
+            };
+            let sections = (4..).zip(statuses).map(section).collect::<Result<_>>()?;
+            Ok(Board { sections, counts: [todo, doing, done], older, stale: None })
         })
         .await
     }
@@ -304,8 +306,8 @@ impl Store for Sql {
         in_time(async move {
             let Some(after) = after else {
                 let sql = format!("select {ITEM} from items where deletion is null order by position, id limit $1");
-                let rows = sqlx::query(AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(&self.readers).await?;
-                return rows.iter().map(item).collect();
+                let rows = sqlx::query_as(AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(&self.readers).await?;
+                return rows.into_iter().map(item).collect();
             };
             // A deleted item still marks its place.
             let position = "select position from items where id = $1";
@@ -314,13 +316,13 @@ impl Store for Sql {
                 "select {ITEM} from items where deletion is null and (position, id) > ($1, $2)
                  order by position, id limit $3"
             );
-            let rows = sqlx::query(AssertSqlSafe(sql))
+            let rows = sqlx::query_as(AssertSqlSafe(sql))
                 .bind(position)
                 .bind(after.as_str())
                 .bind(i64::from(limit))
                 .fetch_all(&self.readers)
                 .await?;
-            rows.iter().map(item).collect()
+            rows.into_iter().map(item).collect()
         })
         .await
     }
@@ -339,7 +341,7 @@ impl Store for Sql {
                          case when $7 = 'done' then $9 end)
                  returning {ITEM}"
             );
-            let rows = sqlx::query(AssertSqlSafe(sql))
+            let rows = sqlx::query_as(AssertSqlSafe(sql))
                 .bind(ItemId::generate().to_string())
                 .bind(new.title.as_str())
                 .bind(new.title.as_str().to_lowercase())
@@ -351,7 +353,7 @@ impl Store for Sql {
                 .bind(now)
                 .fetch_all(&self.writer)
                 .await?;
-            returned(&rows)?.ok_or(Error::NotFound)
+            returned(rows)?.ok_or(Error::NotFound)
         })
         .await
     }
@@ -372,7 +374,7 @@ impl Store for Sql {
                  returning {ITEM}"
             );
             let (title, description) = (changes.title.as_ref(), changes.description.as_ref());
-            let rows = sqlx::query(AssertSqlSafe(sql))
+            let rows = sqlx::query_as(AssertSqlSafe(sql))
                 .bind(id.as_str())
                 .bind(title.map(Title::as_str))
                 .bind(title.map(|title| title.as_str().to_lowercase()))
@@ -390,7 +392,7 @@ impl Store for Sql {
                 .bind(seen.map(|version| version.0))
                 .fetch_all(&self.writer)
                 .await?;
-            match returned(&rows)? {
+            match returned(rows)? {
                 Some(item) => Ok(item),
                 None => Err(self.why_unchanged(id).await),
             }
@@ -502,33 +504,37 @@ fn found(dialect: Dialect, search: &str) -> String {
     format!("deletion is null and ({find}(title_lower, $1) > 0 or {find}(description_lower, $1) > 0)")
 }
 
-/// Counts what is [`found`] by status, and those done before today ($2), each up to $3.
-fn counts_sql(found: &str) -> AssertSqlSafe<String> {
-    let count =
-        |which| format!("(select count(*) from (select 1 from items where {found} and {which} limit $3) as counted)");
-    let counts =
-        ["status = 'todo'", "status = 'doing'", "status = 'done'", "status = 'done' and done_at < $2"].map(count);
-    AssertSqlSafe(format!("select {}", counts.join(", ")))
-}
-
-/// The first $3 items [`found`] of each status; of those done, from the time $2 on; after the item $4.
-fn sections_sql(found: &str, statuses: &[Status], after: Option<&ItemId>) -> AssertSqlSafe<String> {
+/// One row for a page: how many items [`found`] there are of each status, and of those done before today,
+/// each up to [`COUNT_MAX`]; then for each section its first items, and one more than asked for, as JSON of
+/// [`Stored`]. A row and a column more each cost more than the JSON does.
+///
+/// Numbers are written into it, since for a parameter that a plan may depend on SQLite plans anew each time.
+fn board_sql(dialect: Dialect, query: &BoardQuery, search: &str, statuses: &[Status]) -> AssertSqlSafe<String> {
+    let found = found(dialect, search);
+    let count = |which: &str| {
+        format!("(select count(*) from (select 1 from items where {found} and {which} limit {COUNT_MAX}) as counted)")
+    };
+    let older = format!("status = 'done' and done_at < {}", query.today.as_microsecond());
+    let counts = ["status = 'todo'", "status = 'doing'", "status = 'done'", &older].map(count);
     let section = |status: &Status| {
-        let (key, order, compare, and) = match status {
-            Status::Done => ("done_at, id", "done_at desc, id desc", "<", "and done_at >= $2"),
-            _ => ("position, id", "position, id", ">", ""),
+        let (key, order, compare) = match status {
+            Status::Done => ("done_at, id", "done_at desc, id desc", "<"),
+            _ => ("position, id", "position, id", ">"),
         };
-        let after = if after.is_some() {
-            format!("and ({key}) {compare} (select {key} from items where id = $4)")
-        } else {
-            String::new()
+        let after = match query.after {
+            Some(_) => format!("and ({key}) {compare} (select {key} from items where id = $2)"),
+            None => String::new(),
         };
+        let (all, one) = dialect.json_arrays();
         format!(
-            "select * from (select {ITEM} from items where {found} and status = '{status}' {and} {after}
-             order by {order} limit $3) as section"
+            "(select cast({all}({one}({ITEM}) order by {order}) as text)
+              from (select * from items where {found} and status = '{status}' {after}
+                    order by {order} limit {}) as section)",
+            query.limit.saturating_add(1)
         )
     };
-    AssertSqlSafe(statuses.iter().map(section).collect::<Vec<_>>().join(" union all "))
+    let columns: Vec<_> = counts.into_iter().chain(statuses.iter().map(section)).collect();
+    AssertSqlSafe(format!("select {}", columns.join(", ")))
 }
 
 /// The number between a place and its neighbour; none if there is no number left.
@@ -564,33 +570,34 @@ fn forgotten() -> String {
 /// A count that a row has.
 fn number(row: &AnyRow, column: usize) -> Result<u32> {
     let count: i64 = row.try_get(column)?;
-    count.try_into().map_err(|e: std::num::TryFromIntError| Error::Unavailable(e.into()))
+    count.try_into().map_err(|e: std::num::TryFromIntError| unreadable(e))
 }
 
 /// The item that a write returned, if it wrote one. Takes all its rows, which `fetch_all` gives:
 /// SQLite commits after the last one, so `fetch_one` would answer before that and whatever became of it.
-fn returned(rows: &[AnyRow]) -> Result<Option<Item>> {
-    rows.first().map(item).transpose()
+fn returned(rows: Vec<Stored>) -> Result<Option<Item>> {
+    rows.into_iter().next().map(item).transpose()
 }
 
-/// Reads a row of [`ITEM`]'s columns.
-fn item(row: &AnyRow) -> Result<Item> {
-    fn parsed<T: FromStr>(text: &str) -> Result<T>
-    where
-        T::Err: std::error::Error + Send + Sync + 'static,
-    {
-        text.parse().map_err(|e: T::Err| Error::Unavailable(e.into()))
-    }
-    let time = |micros| Timestamp::from_microsecond(micros).map_err(|e| Error::Unavailable(e.into()));
+/// The columns of [`ITEM`].
+type Stored = (String, String, String, Option<String>, String, f64, i64, i64, Option<i64>);
+
+fn item((id, title, description, due, status, position, created, changed, done): Stored) -> Result<Item> {
+    let time = |micros| Timestamp::from_microsecond(micros).map_err(unreadable);
     Ok(Item {
-        id: ItemId::stored(row.try_get(0)?),
-        title: Title::stored(row.try_get(1)?),
-        description: Description::stored(row.try_get(2)?),
-        due: row.try_get::<Option<&str>, _>(3)?.map(parsed).transpose()?,
-        status: parsed(row.try_get(4)?)?,
-        position: row.try_get(5)?,
-        created: time(row.try_get(6)?)?,
-        changed: time(row.try_get(7)?)?,
-        done: row.try_get::<Option<i64>, _>(8)?.map(time).transpose()?,
+        id: ItemId::stored(id),
+        title: Title::stored(title),
+        description: Description::stored(description),
+        due: due.map(|due| due.parse().map_err(unreadable)).transpose()?,
+        status: status.parse().map_err(unreadable)?,
+        position,
+        created: time(created)?,
+        changed: time(changed)?,
+        done: done.map(time).transpose()?,
     })
+}
+
+/// What is stored is nothing that this app has written.
+fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Unavailable(error.into())
 }
