@@ -51,11 +51,11 @@ CMD ["serve"]
 # The exercise's name for it.
 FROM dev AS development
 
-# For test and debug, which share it: a browser with its driver, of one version, and a database server.
+# For test and debug, which share it: a browser with its driver, of one version, a database server, a clock.
 FROM dependencies AS services
 USER root
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends chromium chromium-driver postgresql \
+ && apt-get install --yes --no-install-recommends chromium chromium-driver faketime postgresql \
  && rm -rf /var/lib/apt/lists/*
 USER dev
 

@@ -13,6 +13,7 @@ use rocket_dyn_templates::minijinja::UndefinedBehavior;
 
 use crate::config::{Config, is_development};
 use crate::development::Followed;
+use crate::login::Login;
 use crate::store::Store;
 use crate::{api, development, error, health, log, pages, security};
 
@@ -21,12 +22,14 @@ pub type AnyStore = Arc<dyn Store>;
 
 /// The app, ready to launch.
 pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
+    let login = config.login.clone().map(|hash| Arc::new(Login::new(hash)));
+    let is_open = login.is_none();
     let is_development = is_development(&config.rocket);
     let static_folder = config.assets.join("static");
     let mut mounts = vec![
         ("/", pages::routes()),
         (api::BASE, api::routes()),
-        ("/health", health::routes()),
+        (health::BASE, health::routes()),
         ("/static", FileServer::new(&static_folder, Options::None).into()),
     ];
     if is_development {
@@ -41,6 +44,11 @@ pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
         .register(api::BASE, error::problems());
     for (base, routes) in mounts {
         let other_methods = other_methods(&routes);
+        // Orchestrators have no password.
+        let routes = match &login {
+            Some(login) if base != health::BASE => login.guard(routes),
+            _ => routes,
+        };
         rocket = rocket.mount(base, log::in_spans(routes)).mount(base, other_methods);
     }
     rocket
@@ -58,10 +66,15 @@ pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
         .attach(AdHoc::on_response("Headers of refusals", |request, response| {
             Box::pin(async { refusal_headers(request, response) })
         }))
-        .attach(AdHoc::on_liftoff("Listening", |rocket| {
-            Box::pin(async {
+        .attach(AdHoc::on_liftoff("Listening", move |rocket| {
+            Box::pin(async move {
                 let rocket::Config { address, port, .. } = rocket.config();
                 tracing::info!("listening on http://{}", std::net::SocketAddr::new(*address, *port));
+                if is_open && !address.is_loopback() {
+                    tracing::warn!(
+                        "no login is set (LOGIN_HASH): whoever reaches {address} can read and change the list"
+                    );
+                }
             })
         }))
         .attach(AdHoc::on_shutdown("Idle connections", |_| {
@@ -71,11 +84,15 @@ pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
         }))
 }
 
-/// Headers that a refusal owes: which methods are taken (405), when to try again (503).
+/// Headers that a refusal owes: how to log in (401), which methods are taken (405), in how many seconds to
+/// try again (429, 503).
 fn refusal_headers(request: &Request<'_>, response: &mut Response<'_>) {
-    if response.status() == Http::ServiceUnavailable {
-        response.set_raw_header("Retry-After", "5");
-    }
+    match response.status() {
+        Http::Unauthorized => response.set_raw_header("WWW-Authenticate", "Basic realm=\"To-Do\", charset=\"UTF-8\""),
+        Http::TooManyRequests => response.set_raw_header("Retry-After", "1"),
+        Http::ServiceUnavailable => response.set_raw_header("Retry-After", "5"),
+        _ => false,
+    };
     if let Some(Allow(methods)) = request.local_cache(|| None::<Allow>) {
         response.set_raw_header("Allow", methods.clone());
     }

@@ -65,6 +65,7 @@ impl<T> Drop for Asked<'_, T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use tokio::sync::oneshot;

@@ -1,4 +1,4 @@
-//! The command line: starts the app, or asks a running one for its health.
+//! The command line: starts the app, asks a running one for its health, or hashes a login.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,11 +10,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::AnyStore;
 use crate::config::{Config, ConfigError};
+use crate::login::LoginHash;
 use crate::store::{sql::Sql, trello::Trello};
 use crate::{app, health, log};
 
-const USAGE: &str = "Usage: todo-app          serve the list; environment variables configure it (see .env.template)
-       todo-app health   exit 0 if the app on this machine is ready";
+const USAGE: &str =
+    "Usage: todo-app              serve the list; environment variables configure it (see .env.template)
+       todo-app health       exit 0 if the app on this machine is ready
+       todo-app hash-login   print the LOGIN_HASH for the NAME:PASSWORD on standard input";
 
 /// Does what the arguments (without the program's name) say; what went wrong is one line on
 /// standard error.
@@ -23,6 +26,7 @@ pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => start(),
         ["health"] => check_health(),
+        ["hash-login"] => hash_login(),
         ["--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
@@ -132,6 +136,13 @@ fn check_health() -> Result<(), String> {
     let config = Config::from_env().map_err(|e| e.to_string())?;
     let rocket::Config { address, port, .. } = config.rocket;
     runtime("health", &config)?.block_on(health::check(address, port))
+}
+
+fn hash_login() -> Result<(), String> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|e| format!("standard input cannot be read ({e})"))?;
+    println!("{}", LoginHash::of(line.trim_end_matches(['\n', '\r']))?);
+    Ok(())
 }
 
 fn runtime(name: &str, config: &Config) -> Result<tokio::runtime::Runtime, String> {

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use rocket::figment::{Figment, Profile, providers::Env};
 use rocket::http::uri::Absolute;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 
 use crate::log;
+use crate::login::LoginHash;
 use crate::security::CorsOrigins;
 use crate::store::trello;
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub stop_delay: Duration,
     /// The folder that has `templates/` and `static/` (`ASSETS_DIR`).
     pub assets: PathBuf,
+    /// The login that the list asks for, if any (`LOGIN_HASH`, or the file that `LOGIN_HASH_FILE` names).
+    pub login: Option<LoginHash>,
     /// The other sites whose pages may use the API (`CORS_ORIGINS`).
     pub cors_origins: CorsOrigins,
     /// Which lines are logged (`RUST_LOG`).
@@ -77,6 +80,7 @@ impl Config {
             })?
             .unwrap_or_default(),
             assets: assets()?,
+            login: login()?,
             cors_origins: cors_origins()?,
             log_filter: parsed("RUST_LOG", "filters such as info,todo_app=debug", |text| {
                 // What is said later counts more, but nothing short of its name turns on what is off.
@@ -140,6 +144,14 @@ fn assets() -> Result<PathBuf, ConfigError> {
         variable: "ASSETS_DIR".to_owned(),
         got: "not set".to_owned(),
         takes: format!("{takes}; there is none beside the binary or here"),
+    })
+}
+
+fn login() -> Result<Option<LoginHash>, ConfigError> {
+    let parse = |text: SecretString| text.expose_secret().parse();
+    secret("LOGIN_HASH")?.map(parse).transpose().map_err(|()| {
+        // It may be a password, by mistake.
+        ConfigError::new("LOGIN_HASH", "…", "what `echo NAME:PASSWORD | todo-app hash-login` prints")
     })
 }
 

@@ -12,6 +12,9 @@ use crate::app::AnyStore;
 use crate::error::Failure;
 use crate::http_client;
 
+/// Where the routes are mounted.
+pub const BASE: &str = "/health";
+
 /// The process answers.
 #[get("/live")]
 fn live() -> &'static str {
@@ -35,7 +38,7 @@ async fn ready(store: &State<AnyStore>) -> Result<&'static str, Failure> {
     Ok("ready\n")
 }
 
-/// The routes to mount at `/health`.
+/// The routes to mount at [`BASE`].
 pub fn routes() -> Vec<Route> {
     routes![live, ready]
 }
@@ -51,7 +54,7 @@ pub async fn check(address: IpAddr, port: u16) -> Result<(), String> {
         IpAddr::V6(any) if any.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         one => one,
     };
-    let url = format!("http://{}/health/ready", SocketAddr::new(address, port));
+    let url = format!("http://{}{BASE}/ready", SocketAddr::new(address, port));
     let client = http_client().timeout(Duration::from_secs(2)).build().map_err(|e| format!("no HTTP client: {e}"))?;
     match client.get(&url).send().await.and_then(reqwest::Response::error_for_status) {
         Ok(_) => Ok(()),

@@ -14,6 +14,7 @@ pub mod error;
 pub mod health;
 pub mod item;
 pub mod log;
+pub mod login;
 pub mod pages;
 pub mod security;
 pub mod store;

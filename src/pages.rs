@@ -137,7 +137,7 @@ impl Fields {
 /// What a form is answered with.
 #[derive(rocket::Responder)]
 enum Reply {
-    Done(Redirect),
+    Done(Box<Redirect>),
     Again((Http, Page)),
 }
 
@@ -176,7 +176,7 @@ async fn add(
         Ok((title, description, due)) => {
             let new = NewItem { title, description, due, status: Status::Todo, position: None };
             store.add(new).await?;
-            Ok(Reply::Done(view.start().redirect()))
+            Ok(Reply::Done(view.start().redirect().into()))
         }
         Err(errors) => {
             let page = list_page(store, &templates, &view, Fields::typed(&typed, errors)).await?;
@@ -213,7 +213,7 @@ async fn edit(
     };
     let changes = Changes { title: Some(title), description: Some(description), due: Some(due), ..Changes::default() };
     match store.update(&id, changes, typed.version.or(Some(Version::NEVER))).await {
-        Ok(item) => Ok(Reply::Done(view.redirect_to(&item.id))),
+        Ok(item) => Ok(Reply::Done(view.redirect_to(&item.id).into())),
         Err(store::Error::Conflict) => {
             let item = store.get(&id).await?;
             let fields = Fields::typed(&typed, Errors::default());

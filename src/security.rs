@@ -66,7 +66,7 @@ impl Fairing for Cors {
         if let Some(origin) = origins.allows(request) {
             response.set_raw_header("Access-Control-Allow-Origin", origin.to_owned());
             response.set_raw_header("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE");
-            response.set_raw_header("Access-Control-Allow-Headers", "Content-Type");
+            response.set_raw_header("Access-Control-Allow-Headers", "Authorization, Content-Type");
             response.set_raw_header("Access-Control-Expose-Headers", "Location, X-Request-Id");
             response.set_raw_header("Access-Control-Max-Age", Duration::from_hours(1).as_secs().to_string());
         }

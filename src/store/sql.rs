@@ -287,7 +287,7 @@ impl Store for Sql {
             let all_done = query.older || query.after.is_some() || done < FEW_DONE;
             let section = |(column, status)| {
                 let items: Option<&str> = row.try_get(column)?;
-                let items: Vec<Stored> = items.map_or(Ok(vec![]), serde_json::from_str).map_err(|e| unreadable(e))?;
+                let items: Vec<Stored> = items.map_or(Ok(vec![]), serde_json::from_str).map_err(unreadable)?;
                 let mut items = items.into_iter().map(item).collect::<Result<Vec<_>>>()?;
                 if status == Status::Done && !all_done {
                     items.retain(|item| item.done >= Some(query.today));
@@ -570,7 +570,7 @@ fn forgotten() -> String {
 /// A count that a row has.
 fn number(row: &AnyRow, column: usize) -> Result<u32> {
     let count: i64 = row.try_get(column)?;
-    count.try_into().map_err(|e: std::num::TryFromIntError| unreadable(e))
+    u32::try_from(count).map_err(unreadable)
 }
 
 /// The item that a write returned, if it wrote one. Takes all its rows, which `fetch_all` gives:

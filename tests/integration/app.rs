@@ -52,6 +52,7 @@ impl App {
             trello: None,
             stop_delay: std::time::Duration::ZERO,
             assets: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
+            login: None,
             cors_origins: CorsOrigins::default(),
             log_filter: DEFAULT_FILTER.to_owned(),
             log_format: Format::Text,

@@ -4,19 +4,23 @@ use std::collections::HashSet;
 use std::io::Error as IoError;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocket::async_trait;
 use rocket::http::Method::{Delete, Get, Patch, Post};
 use rocket::serde::json::{Value, serde_json};
+use rocket::tokio;
+use rocket::tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rocket::tokio::net::TcpStream;
 use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use todo_app::item::{Changes, DeletionId, Item, ItemId, NewItem, Version};
 use todo_app::store::{Board, BoardQuery, Deleted, Error, Place, Result, Store, Which};
 
 use crate::app::{Answer, App, FORM};
 use crate::process::{eventually, in_a_shell};
-use crate::support::{Server, client};
+use crate::support::{Server, client, command};
 
 /// A store that does nothing but this.
 #[derive(Debug)]
@@ -309,5 +313,162 @@ async fn writers_at_once_through_two_copies_all_succeed() {
     }
     for server in &servers {
         assert_eq!(ids(&client(), &server.url).await.len(), 160);
+    }
+}
+
+// A clock that jumps
+
+/// The app under libfaketime, which takes the time from a file.
+fn with_a_clock(folder: &Path) -> (Command, impl Fn(&str)) {
+    let libraries = Path::new("/usr/lib").read_dir().unwrap().flatten();
+    let library = libraries.map(|entry| entry.path().join("faketime/libfaketime.so.1")).find(|path| path.exists());
+    let file = folder.join("clock");
+    let mut starts = command(folder);
+    starts
+        .env("LD_PRELOAD", library.expect("libfaketime"))
+        .env("FAKETIME_TIMESTAMP_FILE", &file)
+        .env("FAKETIME_NO_CACHE", "1")
+        // What waits and times out goes by the other clock, which never jumps.
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let set = move |to: &str| std::fs::write(&file, to).unwrap();
+    set("+0");
+    (starts, set)
+}
+
+#[rocket::async_test]
+#[ignore = "needs faketime"]
+async fn a_clock_that_jumps_loses_nothing_and_mixes_up_no_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (starts, set_clock) = with_a_clock(folder.path());
+    let server = Server::start_with(starts);
+    let client = client();
+    let url = |id: &str| format!("{}/api/todos/{id}", server.url);
+    let mut kept = vec![];
+    for jump in ["+0", "-1d", "+400d", "-2000d", "+0", "-3h", "+8000d", "+0"] {
+        set_clock(jump);
+        let id = adds(&client, &server.url, jump).await.expect(jump);
+        let edited =
+            |status: &'static str| client.patch(url(&id)).json(&serde_json::json!({ "status": status })).send();
+        let mut versions = vec![];
+        for status in ["doing", "done", "todo"] {
+            assert_eq!(edited(status).await.unwrap().status(), 200, "{jump}");
+            let page = client.get(format!("{}/items/{id}", server.url)).send().await.unwrap().text().await.unwrap();
+            let version = page.split_once("name=\"version\" value=\"").unwrap().1.split_once('"').unwrap().0;
+            versions.push(version.parse::<i64>().unwrap());
+        }
+        assert!(versions.is_sorted_by(|a, b| a < b), "{jump}: an editor would miss a change: {versions:?}");
+        let deleted = client.post(format!("{}/items/{id}/delete", server.url)).send().await.unwrap();
+        assert_eq!(deleted.status(), 303, "{jump}");
+        let undo = deleted.headers()["Location"].to_str().unwrap().split_once("undo=").unwrap().1.to_owned();
+        let restored = client.post(format!("{}/deletions/{undo}/restore", server.url)).send().await.unwrap();
+        assert_eq!(restored.status(), 303, "{jump}");
+        kept.insert(0, id);
+        assert_eq!(ids(&client, &server.url).await, kept, "{jump}: the newest is on top");
+        assert_eq!(client.get(&server.url).send().await.unwrap().status(), 200, "{jump}");
+    }
+}
+
+// Too many at once
+
+/// An app that may have this many files and connections open.
+fn with_files(folder: &Path, number: u32) -> Server {
+    Server::start_with(in_a_shell(folder, &format!("ulimit -n {number}")))
+}
+
+/// Opens connections that say only the beginning of a request.
+async fn half_open(server: &Server, number: usize) -> Vec<TcpStream> {
+    let mut connections = vec![];
+    while connections.len() < number {
+        let mut connection = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
+        connection.write_all(b"GET /health/live HTTP/1.1\r\nHost:").await.unwrap();
+        connections.push(connection);
+    }
+    connections
+}
+
+#[rocket::async_test]
+async fn an_app_without_a_file_descriptor_left_serves_again_once_there_are_some() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = with_files(folder.path(), 64);
+    let kept = adds(&client(), &server.url, "").await.unwrap();
+    let connections = half_open(&server, 100).await;
+    let hurried = |path: &str| client().get(format!("{}{path}", server.url)).timeout(Duration::from_millis(500)).send();
+    assert!(hurried("/health/live").await.is_err(), "there was one left");
+    drop(connections);
+    let started = Instant::now();
+    while hurried("/").await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(10), "it serves no more");
+    }
+    adds(&client(), &server.url, "").await.expect("it writes, too");
+    assert!(ids(&client(), &server.url).await.contains(&kept));
+}
+
+#[rocket::async_test]
+async fn clients_that_never_finish_a_request_keep_nobody_else_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let connections = half_open(&server, 500).await;
+    for _ in 0..20 {
+        adds(&client(), &server.url, "").await.expect("served");
+    }
+    assert_eq!(connections.len(), 500);
+}
+
+/// How long Docker waits for the answer of a health check in our images.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(3);
+
+#[rocket::async_test]
+async fn a_flood_of_searches_does_not_starve_the_health_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    for _ in 0..50 {
+        adds(&client(), &server.url, &"text ".repeat(500)).await.unwrap();
+    }
+    let (flooding, served) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let flood: Vec<_> = (0..256)
+        .map(|number| {
+            let (client, url) = (client(), format!("{}/?q=nowhere{number}", server.url));
+            let (flooding, served) = (Arc::clone(&flooding), Arc::clone(&served));
+            tokio::spawn(async move {
+                while flooding.load(Ordering::Relaxed) {
+                    if client.get(&url).send().await.is_ok_and(|answer| answer.status() == 200) {
+                        served.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            })
+        })
+        .collect();
+    eventually("the flood is here", || served.load(Ordering::Relaxed) > 256);
+    for _ in 0..20 {
+        for path in ["/health/live", "/health/ready"] {
+            let answer = client().get(format!("{}{path}", server.url)).timeout(HEALTH_TIMEOUT).send().await;
+            assert_eq!(answer.expect(path).status(), 200, "{path}");
+        }
+    }
+    flooding.store(false, Ordering::Relaxed);
+    for client in flood {
+        client.await.unwrap();
+    }
+}
+
+#[rocket::async_test]
+#[ignore = "needs 20,000 file descriptors"]
+async fn ten_thousand_connections_are_held_and_answered() {
+    const CONNECTIONS: usize = 10_000;
+    let raised =
+        Command::new("prlimit").args(["--pid", &std::process::id().to_string(), "--nofile=20000:20000"]).status();
+    assert!(raised.unwrap().success());
+    let folder = tempfile::tempdir().unwrap();
+    let server = with_files(folder.path(), 20_000);
+    let mut connections = half_open(&server, CONNECTIONS).await;
+    // And somebody who comes after them.
+    adds(&client(), &server.url, "").await.expect("served");
+    for connection in &mut connections {
+        connection.write_all(b" x\r\n\r\n").await.unwrap();
+    }
+    for connection in &mut connections {
+        let mut answer = [0; 15];
+        connection.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
     }
 }

@@ -7,6 +7,7 @@ mod app;
 mod contract;
 mod facts;
 mod faults;
+mod login;
 mod pages;
 mod postgres;
 mod process;

@@ -15,7 +15,7 @@ use tempfile::tempdir;
 use crate::support::{Server, client, command};
 
 /// Runs a command that ends by itself, and kills it if it does not.
-fn run(command: &mut Command) -> Output {
+pub fn run(command: &mut Command) -> Output {
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(10);
     while process.try_wait().unwrap().is_none() {
@@ -360,7 +360,7 @@ async fn no_title_description_or_search_is_logged_unless_rust_log_asks_for_more(
 }
 
 /// Makes a server log one last line, and gives all that it has said.
-fn all_said(server: Server) -> String {
+pub fn all_said(server: Server) -> String {
     let last = "/health/live";
     let mut stream = connect(&server);
     write!(stream, "GET {last} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
