@@ -3,7 +3,8 @@
 #   toolchain ─┬─ dependencies ─┬─ dev    reloads on every edit       (alias: development)
 #              │                └─ services ─┬─ test   unit, integration and browser tests
 #              │                             └─ debug  an editor and a debugger at home
-#              └─ release ─ root ─ prod   what ships                  (alias: production)
+#              ├─ release ─ root ─┬─ prod   what ships                (alias: production)
+#              └─ crates ──────────┴─ sbom   what that is made of
 #   proxy                                 spreads requests over copies of prod
 
 # For every stage that compiles: the compiler, and a user, since nothing here needs root.
@@ -120,6 +121,24 @@ RUN ldd /root-folder/app/todo-app | grep --only-matching '/[^ ]*' | xargs cp --p
  && cp --parents --recursive /etc/ssl/certs/ca-certificates.crt /usr/share/zoneinfo /root-folder \
  # For any user: a tmpfs or a volume that is mounted here takes over these rights.
  && install --directory --mode=1777 /root-folder/data
+
+# For sbom: the app's crates, as a CycloneDX document.
+FROM toolchain AS crates
+RUN cargo install --quiet --locked --debug --root /home/dev cargo-cyclonedx@0.5.9 \
+ && /home/dev/bin/cargo-cyclonedx cyclonedx --format json --spec-version 1.5 --no-build-deps --quiet
+
+# For sbom: to these are added Debian's packages, those of the libraries and the two that are copied.
+FROM root AS bill
+RUN apt-get update && apt-get install --yes --no-install-recommends jq
+COPY --from=crates /workspaces/todo-app/todo-app.cdx.json /tmp
+RUN ldd /root-folder/app/todo-app | grep --only-matching '/[^ ]*' | xargs realpath | xargs dpkg --search | cut --delimiter=: --fields=1 | sort --unique \
+ | xargs dpkg-query --show --showformat '["${Package}", "${Version}", "${Architecture}"]\n' ca-certificates tzdata \
+ | jq --slurp --slurpfile crates /tmp/todo-app.cdx.json '$crates[0] * {components: ($crates[0].components + map({ \
+     type: "library", name: .[0], version: .[1], purl: "pkg:deb/debian/\(.[0])@\(.[1] | @uri)?arch=\(.[2])&distro=trixie"}))}' >/todo-app.cdx.json
+
+# The software bill of materials of prod, a file: docker build --target sbom --output . .
+FROM scratch AS sbom
+COPY --from=bill /todo-app.cdx.json /
 
 # For several copies of prod: what spreads requests over them.
 FROM debian:trixie-slim AS proxy

@@ -114,6 +114,84 @@ prod_image() {
   [[ -n $id ]]
 }
 
+# posts PORT TITLE: adds an item, and prints the status of the answer.
+posts() {
+  curl --silent --output "$work/answer" --write-out '%{http_code}' --header 'Content-Type: application/json' \
+    --data "{\"title\": \"$2\", \"description\": \"$(printf '%04000d')\"}" "http://localhost:$1/api/todos"
+}
+
+# A disk that is full, and one that can only be read: writes are refused, reads go on, nothing that was
+# acknowledged is lost, and it writes again as soon as it can.
+prod_disk() {
+  local name=todo-app-disk folder=$work/disk kept=0 shown
+  remove_container "$name"
+  umount --quiet "$folder" || true
+  mkdir -p "$folder"
+  mount -t tmpfs -o size=3m,mode=1777 tmpfs "$folder"
+  # shellcheck disable=SC2064  # the paths of now
+  trap "docker rm --force '$name' >'$work/removed'; umount --lazy '$folder'" EXIT
+  docker run --detach --name "$name" --publish 127.0.0.1:8091:8000 --read-only --volume "$folder:/data" todo-app:prod >"$work/id"
+  seconds_until healthy "$name" >"$work/healthy"
+  while [[ $(posts 8091 "Item $kept") == 201 ]]; do kept=$((kept + 1)); ((kept < 1000)); done
+  [[ $(posts 8091 "Too much") == 503 && $kept -gt 10 ]]
+  shows 8091 "" "Item $((kept - 1))"
+  mount -o remount,size=9m "$folder"
+  [[ $(posts 8091 "Room") == 201 ]]
+  mount -o remount,ro "$folder"
+  [[ $(posts 8091 "Read only") == 503 ]]
+  shows 8091 "" Room
+  mount -o remount,rw "$folder"
+  [[ $(posts 8091 "Again") == 201 ]]
+  kill -KILL "$(docker inspect --format '{{.State.Pid}}' "$name")"
+  seconds_until stopped "$name" >"$work/stopped"
+  docker start "$name" >"$work/id"
+  seconds_until healthy "$name" >"$work/healthy"
+  shown=$(curl --silent --fail "http://localhost:8091/api/todos?limit=1000" | grep -o '"title":"[^"]*"' | sort)
+  [[ $shown == "$({ printf '"title":"%s"\n' Room Again; for ((n = 0; n < kept; n++)); do echo "\"title\":\"Item $n\""; done; } | sort)" ]]
+  echo "$kept items until the disk was full, all there after it was, was read-only, and after a kill"
+}
+
+stopped() { [[ $(docker inspect --format '{{.State.Running}}' "$1") == false ]]; }
+
+# The login: what the printed command makes opens the list, and nothing else does.
+login() {
+  local name=todo-app-login hash
+  hash=$(as_printed "echo 'ada:correct horse battery' | docker run --rm --interactive todo-app:prod hash-login" | tail -n 1)
+  remove_container "$name"
+  docker run --detach --name "$name" --publish 127.0.0.1:8091:8000 --env "LOGIN_HASH=$hash" todo-app:prod >"$work/id"
+  seconds_until healthy "$name" >"$work/healthy"
+  [[ $(curl --silent --output "$work/answer" --write-out '%{http_code}' http://localhost:8091/) == 401 ]]
+  [[ $(curl --silent --output "$work/answer" --write-out '%{http_code}' --user ada:wrong http://localhost:8091/) == 401 ]]
+  curl --silent --fail --user 'ada:correct horse battery' http://localhost:8091/ | grep -F 'What needs doing' >"$work/answer"
+  remove_container "$name"
+  docker run --rm --detach --name "$name" todo-app:prod >"$work/id"
+  seconds_until warned "$name" >"$work/warned"
+  remove_container "$name"
+}
+
+warned() { docker logs "$1" 2>&1 | grep 'no login is set (LOGIN_HASH)'; }
+
+# What the production image is made of, as a CycloneDX document: all its crates and Debian's packages.
+sbom() {
+  local crate
+  as_printed "docker build --target sbom --output . ."
+  jq --exit-status '.bomFormat == "CycloneDX"' todo-app.cdx.json
+  jq --raw-output '.components[] | "\(.name) \(.version)"' todo-app.cdx.json | sort >"$work/bill"
+  cargo tree --edges normal --prefix none --target "$(rustc -vV | sed -n 's/^host: //p')" | awk '!/proc-macro/ {sub("^v", "", $2); print $1, $2}' |
+    sort -u | grep -v '^todo-app ' >"$work/crates"
+  (($(wc -l <"$work/crates") > 100))
+  [[ -z $(comm -23 "$work/crates" "$work/bill") ]] || { echo "the bill lacks:"; comm -23 "$work/crates" "$work/bill"; exit 1; }
+  for crate in libc6 tzdata ca-certificates; do grep "^$crate " "$work/bill"; done
+  if grep '^proptest ' "$work/bill"; then echo "the bill has what only tests need"; exit 1; fi
+  rm todo-app.cdx.json
+}
+
+# The licences and the versions of the dependencies.
+dependencies() {
+  cargo install --quiet --locked --debug --no-default-features --root "$work/tools" cargo-deny@0.20.2
+  "$work/tools/bin/cargo-deny" check bans licenses sources
+}
+
 # edited FILE SED: edits a file of the copy that the container mounts.
 edited() { sed -i "$2" "$copy/$1"; }
 
@@ -250,9 +328,31 @@ compose_is_prod() {
   if docker compose exec -T production sh -c true; then echo "it has a shell"; exit 1; fi
 }
 
+# A client that sends its request a byte at a time is cut off, and meanwhile keeps nobody waiting.
+slow_clients_are_cut_off() {
+  local slow=() client from=$SECONDS
+  for ((client = 0; client < 50; client++)); do slowly 'GET / HTTP/1.1\r\nHost: x\r\nX: ' & slow+=($!); done
+  slowly 'POST /items HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ntitle=' & slow+=($!)
+  while ((SECONDS - from < 5)); do shows 8080 health/live live; done
+  wait "${slow[@]}"
+  echo "51 slow clients were cut off within $((SECONDS - from)) s"
+  ((SECONDS - from < 20))
+}
+
+# slowly REQUEST: begins a request, goes on with a byte every half second, and expects to be told 408.
+slowly() {
+  local answer
+  exec {answer}<>/dev/tcp/localhost/8080
+  printf "$1" >&"$answer"
+  while sleep 0.5 && printf 'a' >&"$answer" 2>"$work/cut-off"; do :; done &
+  timeout 20 head -n 1 <&"$answer" | grep ' 408 ' >"$work/slow"
+  kill $!
+}
+
 # Three copies under load: one is killed at a time, they are restarted one by one, the database is
 # restarted. No item that was acknowledged is lost, and no request fails but while the database is away.
 copies_lose_nothing() {
+  slow_clients_are_cut_off
   local url=http://localhost:8080 load=$work/load run copy writers=() from until
   rm -rf "$load" && mkdir "$load"
   run=$EPOCHREALTIME

@@ -44,6 +44,7 @@ pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
         .register(api::BASE, error::problems());
     for (base, routes) in mounts {
         let other_methods = other_methods(&routes);
+        let routes = if config.rocket.address.is_loopback() { security::for_local_names(routes) } else { routes };
         // Orchestrators have no password.
         let routes = match &login {
             Some(login) if base != health::BASE => login.guard(routes),

@@ -1,12 +1,14 @@
 //! What keeps other sites out of somebody's list.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::{Header, Status as Http};
 use rocket::request::{FromRequest, Outcome};
+use rocket::route::{self, Handler};
 use rocket::shield::{Frame, NoSniff, Policy, Referrer, Shield};
-use rocket::{Request, Response, async_trait};
+use rocket::{Data, Request, Response, Route, async_trait};
 
 use crate::error::Failure;
 
@@ -49,6 +51,38 @@ impl<'r> FromRequest<'r> for SameOrigin {
         let refused = Failure::new(Http::Forbidden, "Only this site's own pages may change the list.");
         Outcome::Error((refused.remember(request), ()))
     }
+}
+
+/// The same routes for an app that listens on a loopback address, whose callers are all on this machine and
+/// call it so. A page whose site's name was turned to lead here (DNS rebinding) would else be one of ours to a
+/// browser.
+pub fn for_local_names(routes: Vec<Route>) -> Vec<Route> {
+    let for_local_names = |mut route: Route| {
+        route.handler = Box::new(ForLocalNames(route.handler));
+        route
+    };
+    routes.into_iter().map(for_local_names).collect()
+}
+
+#[derive(Clone)]
+struct ForLocalNames(Box<dyn Handler>);
+
+#[async_trait]
+impl Handler for ForLocalNames {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
+        // No browser leaves out the host.
+        if request.host().is_none_or(|host| is_local(host.domain().as_str())) {
+            return self.0.handle(request, data).await;
+        }
+        let refused = Failure::new(Http::MisdirectedRequest, "This list is at localhost or 127.0.0.1 only.");
+        route::Outcome::Error(refused.remember(request))
+    }
+}
+
+fn is_local(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let name = host.to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Tells browsers that the pages of [`CorsOrigins`] may use the API.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rocket::serde::json::{Value, json};
 use sqlx::SqlitePool;
 use tempfile::TempDir;
+use todo_app::login::LoginHash;
 
 use crate::page::Page;
 use crate::support::{Server, client, command};
@@ -36,6 +37,14 @@ impl App {
         (Self { server: Server::start_with(starts), folder }, assets)
     }
 
+    /// An app that asks for a login.
+    pub fn with_login(hash: &LoginHash) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut starts = command(folder.path());
+        starts.env("LOGIN_HASH", hash.to_string());
+        Self { server: Server::start_with(starts), folder }
+    }
+
     /// Opens the list in a new browser.
     pub async fn browse(&self) -> Page {
         self.browse_at("/").await
@@ -53,7 +62,7 @@ impl App {
         let mut ids = [const { String::new() }; N];
         for (at, mut item) in items.into_iter().enumerate() {
             item["order"] = json!(at);
-            let request = client().post(format!("{}/api/todos", self.server.url)).json(&item);
+            let request = client().post(self.url("/api/todos")).json(&item);
             let answer = request.send().await.unwrap().error_for_status().unwrap();
             ids[at] = answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
         }
@@ -62,14 +71,25 @@ impl App {
 
     /// Changes an item as somebody else would meanwhile.
     pub async fn change(&self, id: &str, changes: Value) {
-        let request = client().patch(format!("{}/api/todos/{id}", self.server.url)).json(&changes);
+        let request = client().patch(self.url(&format!("/api/todos/{id}"))).json(&changes);
         request.send().await.unwrap().error_for_status().unwrap();
     }
 
     /// Deletes an item as somebody else would meanwhile.
     pub async fn delete(&self, id: &str) {
-        let request = client().delete(format!("{}/api/todos/{id}", self.server.url));
+        let request = client().delete(self.url(&format!("/api/todos/{id}")));
         request.send().await.unwrap().error_for_status().unwrap();
+    }
+
+    /// An address as another site would know it.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.server.url)
+    }
+
+    /// All that is on the list, to see whether anything changed.
+    pub async fn everything(&self) -> String {
+        let answer = client().get(self.url("/api/todos")).send().await.unwrap().error_for_status().unwrap();
+        answer.text().await.unwrap()
     }
 
     /// What the server has logged so far.

@@ -245,6 +245,18 @@ impl Page {
         self.becomes(what, script, arguments, json!(true)).await;
     }
 
+    /// What the browser's console holds besides remarks: errors, and what the
+    /// Content-Security-Policy refused.
+    pub async fn console(&self) -> String {
+        let entries = self.browser.ask("/se/log", json!({ "type": "browser" })).await.unwrap();
+        let matters = |entry: &&Value| {
+            // Chromium drops a fade between two pages now and then, and says so as an error of nobody's.
+            let faded = entry["message"].as_str().is_some_and(|text| text.contains("ViewTransition opt-in disabled"));
+            entry["level"] != "INFO" && !faded
+        };
+        entries.as_array().unwrap().iter().filter(matters).map(|entry| format!("{entry}\n")).collect()
+    }
+
     /// Pretends to be a device with a screen of this width.
     pub async fn is_wide(&self, width: u32, height: u32) {
         let screen = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });

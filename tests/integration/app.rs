@@ -47,7 +47,12 @@ impl App {
 
     async fn build(folder: TempDir, store: AnyStore, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
-            rocket: RocketConfig { log_level: rocket::config::LogLevel::Off, ..RocketConfig::debug_default() },
+            rocket: RocketConfig {
+                log_level: rocket::config::LogLevel::Off,
+                // As in a container, where it may be called by any name.
+                address: std::net::Ipv4Addr::UNSPECIFIED.into(),
+                ..RocketConfig::debug_default()
+            },
             database_url: String::new().into(),
             trello: None,
             stop_delay: std::time::Duration::ZERO,

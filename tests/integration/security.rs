@@ -214,3 +214,23 @@ async fn nothing_but_static_files_is_served() {
         app.get(path).await.is(404).hides("[package]").hides("{%").hides("root:");
     }
 }
+
+#[rocket::async_test]
+async fn on_a_loopback_address_no_other_name_leads_to_the_list() {
+    let app = App::start_with(|config| config.rocket.address = std::net::Ipv4Addr::LOCALHOST.into()).await;
+    for host in
+        ["evil.example:8000", "localhost.evil.example", "192.168.0.7", "[fe80::1]:8000", "127.0.0.1.evil.example"]
+    {
+        for path in ["/", "/api/todos", "/static/app.css"] {
+            app.send(Get, path, &[("Host", host)], "")
+                .await
+                .is(421)
+                .shows("This list is at localhost or 127.0.0.1 only.");
+        }
+        let ours = [("Host", host), ("Sec-Fetch-Site", "same-origin"), FORM];
+        app.send(Post, "/items", &ours, "title=Theirs").await.is(421);
+    }
+    for host in ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "todo.localhost", "LOCALHOST"] {
+        app.send(Get, "/", &[("Host", host)], "").await.is(200).hides("Theirs");
+    }
+}
