@@ -13,6 +13,7 @@ use rocket_dyn_templates::minijinja::UndefinedBehavior;
 
 use crate::config::{Config, is_development};
 use crate::development::Followed;
+use crate::error::Failure;
 use crate::login::Login;
 use crate::store::Store;
 use crate::{api, development, error, health, log, pages, security};
@@ -22,8 +23,9 @@ pub type AnyStore = Arc<dyn Store>;
 
 /// The app, ready to launch.
 pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
-    let login = config.login.clone().map(|hash| Arc::new(Login::new(hash)));
-    let is_open = login.is_none();
+    let is_open = config.login.is_none();
+    let guards =
+        Arc::new(Guards { is_local: config.rocket.address.is_loopback(), login: config.login.clone().map(Login::new) });
     let is_development = is_development(&config.rocket);
     let static_folder = config.assets.join("static");
     let mut mounts = vec![
@@ -44,12 +46,8 @@ pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
         .register(api::BASE, error::problems());
     for (base, routes) in mounts {
         let other_methods = other_methods(&routes);
-        let routes = if config.rocket.address.is_loopback() { security::for_local_names(routes) } else { routes };
-        // Orchestrators have no password.
-        let routes = match &login {
-            Some(login) if base != health::BASE => login.guard(routes),
-            _ => routes,
-        };
+        // Orchestrators have no password, and call it as they like.
+        let routes = if base == health::BASE { routes } else { guarded(routes, &guards) };
         rocket = rocket.mount(base, log::in_spans(routes)).mount(base, other_methods);
     }
     rocket
@@ -83,6 +81,52 @@ pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
             // grace period: idle ones get this long to be closed before it looks.
             Box::pin(rocket::tokio::time::sleep(Duration::from_millis(50)))
         }))
+}
+
+/// What a request has to pass before its route.
+struct Guards {
+    is_local: bool,
+    login: Option<Login>,
+}
+
+impl Guards {
+    async fn pass(&self, request: &Request<'_>, data: &mut Data<'_>) -> Result<(), Failure> {
+        if self.is_local {
+            security::is_called_locally(request)?;
+        }
+        if let Some(login) = &self.login {
+            login.check(request).await?;
+        }
+        // Rocket looks at the start of each body for `_method` and, should it break off there, hands on what came
+        // as if it were the whole: fewer bytes than it looked for, and not since the body ended.
+        const LOOKED_AT: usize = "_method=delete".len();
+        if !data.peek_complete() && data.peek(LOOKED_AT).await.len() < LOOKED_AT {
+            return Err(Failure::new(Http::BadRequest, "The body ended early."));
+        }
+        Ok(())
+    }
+}
+
+/// The same routes behind the guards.
+fn guarded(routes: Vec<Route>, guards: &Arc<Guards>) -> Vec<Route> {
+    let guarded = |mut route: Route| {
+        route.handler = Box::new(Guarded(Arc::clone(guards), route.handler));
+        route
+    };
+    routes.into_iter().map(guarded).collect()
+}
+
+#[derive(Clone)]
+struct Guarded(Arc<Guards>, Box<dyn Handler>);
+
+#[async_trait]
+impl Handler for Guarded {
+    async fn handle<'r>(&self, request: &'r Request<'_>, mut data: Data<'r>) -> Outcome<'r> {
+        match self.0.pass(request, &mut data).await {
+            Ok(()) => self.1.handle(request, data).await,
+            Err(failure) => Outcome::Error(failure.remember(request)),
+        }
+    }
 }
 
 /// Headers that a refusal owes: how to log in (401), which methods are taken (405), in how many seconds to

@@ -14,10 +14,10 @@ use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 /// What is logged unless `RUST_LOG` says otherwise. Left out is what Rocket says of a launch and of
-/// each request, since we say it too, and what its generated code (`…::_`) says of a form that it
-/// refuses: that would show what a person typed.
-pub const DEFAULT_FILTER: &str =
-    "info,rocket=warn,rocket::server=off,rocket::launch=off,todo_app::pages::_=off,todo_app::api::_=off";
+/// each request, since we say it too; its error that a body broke off, which is the client's doing; and
+/// what its generated code (`…::_`) says of a form that it refuses: that would show what a person typed.
+pub const DEFAULT_FILTER: &str = "info,rocket=warn,rocket::server=off,rocket::launch=off,rocket::data=off,\
+                                  todo_app::pages::_=off,todo_app::api::_=off";
 
 /// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -11,9 +11,8 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use governor::{DefaultDirectRateLimiter, Quota};
 use ring::hmac;
+use rocket::Request;
 use rocket::http::Status as Http;
-use rocket::route::{Handler, Outcome};
-use rocket::{Data, Request, Route, async_trait};
 
 use crate::error::Failure;
 
@@ -86,7 +85,11 @@ impl Login {
         }
     }
 
-    async fn check(&self, request: &Request<'_>) -> Result<(), Failure> {
+    /// Lets in who sends the right name and password.
+    ///
+    /// # Errors
+    /// What to answer the others: 401, or 429 if there were too many.
+    pub async fn check(&self, request: &Request<'_>) -> Result<(), Failure> {
         let refused = || Failure::new(Http::Unauthorized, "This list asks for a name and a password.");
         let credentials = request.headers().get_one("Authorization").and_then(credentials).ok_or_else(refused)?;
         if self.was_right(&credentials) {
@@ -115,32 +118,10 @@ impl Login {
         // Takes the same time wherever the two differ.
         right.is_some_and(|tag| hmac::verify(&self.key, credentials, tag.as_ref()).is_ok())
     }
-
-    /// The same routes, for those who are let in.
-    pub fn guard(self: &Arc<Self>, routes: Vec<Route>) -> Vec<Route> {
-        let guarded = |mut route: Route| {
-            route.handler = Box::new(Guarded(Arc::clone(self), route.handler));
-            route
-        };
-        routes.into_iter().map(guarded).collect()
-    }
 }
 
 /// `NAME:PASSWORD` of an `Authorization` header.
 fn credentials(header: &str) -> Option<Vec<u8>> {
     let (scheme, encoded) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Basic").then(|| BASE64_STANDARD.decode(encoded.trim()).ok()).flatten()
-}
-
-#[derive(Clone)]
-struct Guarded(Arc<Login>, Box<dyn Handler>);
-
-#[async_trait]
-impl Handler for Guarded {
-    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
-        match self.0.check(request).await {
-            Ok(()) => self.1.handle(request, data).await,
-            Err(failure) => Outcome::Error(failure.remember(request)),
-        }
-    }
 }

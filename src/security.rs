@@ -6,9 +6,8 @@ use std::time::Duration;
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::{Header, Status as Http};
 use rocket::request::{FromRequest, Outcome};
-use rocket::route::{self, Handler};
 use rocket::shield::{Frame, NoSniff, Policy, Referrer, Shield};
-use rocket::{Data, Request, Response, Route, async_trait};
+use rocket::{Request, Response, async_trait};
 
 use crate::error::Failure;
 
@@ -53,30 +52,20 @@ impl<'r> FromRequest<'r> for SameOrigin {
     }
 }
 
-/// The same routes for an app that listens on a loopback address, whose callers are all on this machine and
-/// call it so. A page whose site's name was turned to lead here (DNS rebinding) would else be one of ours to a
-/// browser.
-pub fn for_local_names(routes: Vec<Route>) -> Vec<Route> {
-    let for_local_names = |mut route: Route| {
-        route.handler = Box::new(ForLocalNames(route.handler));
-        route
+/// Refuses a request that calls this machine by another name. An app that listens on a loopback address is
+/// called `localhost` or so; a page whose site's name was turned to lead here (DNS rebinding) would be one of
+/// ours to a browser.
+///
+/// # Errors
+/// What to answer instead.
+pub fn is_called_locally(request: &Request<'_>) -> Result<(), Failure> {
+    let is_local = match request.host() {
+        Some(host) => is_local(host.domain().as_str()),
+        // No browser leaves out the host, but one that Rocket cannot read (`a{.example`) is none to it either.
+        None => !request.headers().contains("Host"),
     };
-    routes.into_iter().map(for_local_names).collect()
-}
-
-#[derive(Clone)]
-struct ForLocalNames(Box<dyn Handler>);
-
-#[async_trait]
-impl Handler for ForLocalNames {
-    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
-        // No browser leaves out the host.
-        if request.host().is_none_or(|host| is_local(host.domain().as_str())) {
-            return self.0.handle(request, data).await;
-        }
-        let refused = Failure::new(Http::MisdirectedRequest, "This list is at localhost or 127.0.0.1 only.");
-        route::Outcome::Error(refused.remember(request))
-    }
+    let refused = || Failure::new(Http::MisdirectedRequest, "This list is at localhost or 127.0.0.1 only.");
+    is_local.then_some(()).ok_or_else(refused)
 }
 
 fn is_local(host: &str) -> bool {

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -13,7 +14,8 @@ use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Row, SqlSafeStr, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, AssertSqlSafe, Connection, Executor, Row, SqlSafeStr, Transaction};
+use tokio::sync::oneshot;
 
 use super::{Board, BoardQuery, COUNT_MAX, Deleted, Error, FEW_DONE, Place, Result, Section, Store, Which};
 use crate::item::{Changes, DeletionId, Description, Item, ItemId, NewItem, Position, Status, Title, Version};
@@ -40,7 +42,12 @@ pub struct Sql {
     /// SQLite has one writer at a time: waiting here is fair, waiting at the file's lock is not.
     writer: AnyPool,
     readers: AnyPool,
+    /// What is to be added to an SQLite file as soon as it is somebody's turn.
+    waiting: Mutex<Vec<Waiting>>,
 }
+
+/// An item to be added, and where to say what became of it.
+type Waiting = (NewItem, oneshot::Sender<Result<Item>>);
 
 /// In what the databases differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +135,11 @@ impl Sql {
             format!("pragma busy_timeout = {}; pragma journal_mode = wal; pragma synchronous = full", WAIT.as_millis());
         let pool = |connections| {
             let settings = settings.clone();
-            pool(connections).test_before_acquire(false).after_connect(move |connection, _| {
+            // After an error of the disk SQLite has left the transaction by itself, but sqlx takes the connection
+            // for one that is still in it, and would refuse to begin another.
+            let pool = pool(connections)
+                .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
+            pool.test_before_acquire(false).after_connect(move |connection, _| {
                 let settings = settings.clone();
                 Box::pin(async move {
                     sqlx::raw_sql(AssertSqlSafe(settings)).execute(connection).await?;
@@ -154,7 +165,7 @@ impl Sql {
         migrate(Dialect::Sqlite, &mut transaction).await.map_err(tables_error)?;
         transaction.commit().await.map_err(|e| tables_error(e.into()))?;
         let readers = pool(4).connect_with(options).await.map_err(file_error)?;
-        Ok(Self { dialect: Dialect::Sqlite, writer, readers })
+        Ok(Self { dialect: Dialect::Sqlite, writer, readers, waiting: Mutex::default() })
     }
 
     async fn open_postgres(url: &str) -> std::result::Result<Self, OpenError> {
@@ -165,7 +176,7 @@ impl Sql {
         // The migrator itself has copies that start at once wait for each other.
         let mut connection = pool.acquire().await.map_err(|e| OpenError::Server(server.clone(), e))?;
         migrate(Dialect::Postgres, &mut connection).await.map_err(|e| OpenError::Migration(server, e))?;
-        Ok(Self { dialect: Dialect::Postgres, writer: pool.clone(), readers: pool })
+        Ok(Self { dialect: Dialect::Postgres, writer: pool.clone(), readers: pool, waiting: Mutex::default() })
     }
 
     /// Begins an act of several statements, during which nobody else writes.
@@ -178,6 +189,28 @@ impl Sql {
                 transaction
             }
         })
+    }
+
+    /// Adds an item together with all that wait for the file at the same time, so that they wait for the disk
+    /// but once ("group commit"; PostgreSQL has its own).
+    async fn add_with_others(&self, new: NewItem) -> Result<Item> {
+        let (answer, mut added) = oneshot::channel();
+        self.waiting().push((new, answer));
+        tokio::select! {
+            biased;
+            // Somebody else has taken it along.
+            added = &mut added => return added.unwrap_or_else(|gone| Err(Error::Unavailable(gone.into()))),
+            transaction = self.begin() => {
+                let all = std::mem::take(&mut *self.waiting());
+                // A task of its own, which does not end with the request of whoever began it.
+                tokio::spawn(add_all(transaction?, all));
+            }
+        }
+        added.await.unwrap_or_else(|gone| Err(Error::Unavailable(gone.into())))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why a statement changed nothing: the item is not there, or not what was seen.
@@ -333,27 +366,10 @@ impl Store for Sql {
 
     async fn add(&self, new: NewItem) -> Result<Item> {
         in_time(async move {
-            let now = Timestamp::now().as_microsecond();
-            let sql = format!(
-                "insert into items (id, title, title_lower, description, description_lower, due, status,
-                                    position, created_at, changed_at, done_at)
-                 values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, {TOP}), $9, $9,
-                         case when $7 = 'done' then $9 end)
-                 returning {ITEM}"
-            );
-            let rows = sqlx::query_as(AssertSqlSafe(sql))
-                .bind(ItemId::generate().to_string())
-                .bind(new.title.as_str())
-                .bind(new.title.as_str().to_lowercase())
-                .bind(new.description.as_str())
-                .bind(new.description.as_str().to_lowercase())
-                .bind(new.due.map(|due| due.to_string()))
-                .bind(new.status.as_str())
-                .bind(new.position)
-                .bind(now)
-                .fetch_all(&self.writer)
-                .await?;
-            returned(rows)?.ok_or(Error::NotFound)
+            match self.dialect {
+                Dialect::Sqlite => self.add_with_others(new).await,
+                Dialect::Postgres => insert(&self.writer, &new).await,
+            }
         })
         .await
     }
@@ -486,6 +502,54 @@ impl Store for Sql {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Adds items in one transaction, and answers each.
+async fn add_all(mut transaction: Transaction<'static, Any>, mut all: Vec<Waiting>) {
+    // Who has given up meanwhile was told that the item was not saved.
+    all.retain(|(_, answer)| !answer.is_closed());
+    let added = async {
+        let mut added = Vec::with_capacity(all.len());
+        for (new, _) in &all {
+            added.push(insert(&mut *transaction, new).await?);
+        }
+        transaction.commit().await?;
+        Ok::<_, Error>(added)
+    };
+    // Who does not wait any more needs no answer.
+    match added.await {
+        Ok(added) => all.into_iter().zip(added).for_each(|((_, answer), item)| drop(answer.send(Ok(item)))),
+        Err(error) => {
+            let cause: Arc<dyn std::error::Error + Send + Sync> = match error {
+                Error::Unavailable(cause) => cause.into(),
+                other => Arc::new(other),
+            };
+            all.into_iter().for_each(|(_, answer)| drop(answer.send(Err(Error::Unavailable(cause.clone().into())))));
+        }
+    }
+}
+
+async fn insert(database: impl Executor<'_, Database = Any>, new: &NewItem) -> Result<Item> {
+    let sql = format!(
+        "insert into items (id, title, title_lower, description, description_lower, due, status,
+                            position, created_at, changed_at, done_at)
+         values ($1, $2, $3, $4, $5, $6, $7, coalesce($8, {TOP}), $9, $9,
+                 case when $7 = 'done' then $9 end)
+         returning {ITEM}"
+    );
+    let rows = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(ItemId::generate().to_string())
+        .bind(new.title.as_str())
+        .bind(new.title.as_str().to_lowercase())
+        .bind(new.description.as_str())
+        .bind(new.description.as_str().to_lowercase())
+        .bind(new.due.map(|due| due.to_string()))
+        .bind(new.status.as_str())
+        .bind(new.position)
+        .bind(Timestamp::now().as_microsecond())
+        .fetch_all(database)
+        .await?;
+    returned(rows)?.ok_or(Error::NotFound)
 }
 
 /// Forgets what was deleted before the time of the id $1.

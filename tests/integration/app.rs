@@ -133,8 +133,8 @@ pub fn form(fields: &[(&str, &str)]) -> String {
 }
 
 /// A text as part of an address or a form: each byte by its number.
-pub fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+pub fn encoded(text: impl AsRef<[u8]>) -> String {
+    text.as_ref().iter().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// The text that a browser makes of HTML's references.

@@ -7,6 +7,7 @@ mod app;
 mod contract;
 mod facts;
 mod faults;
+mod hostile;
 mod login;
 mod pages;
 mod postgres;

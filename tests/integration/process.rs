@@ -52,7 +52,7 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 fn serving(folder: &Path) -> Server {
     let server = Server::start(folder);
     let mut stream = connect(&server);
-    stream.write_all(b"GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    stream.write_all(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
     read_until(&mut stream, "ready\n");
     server
 }
@@ -96,7 +96,7 @@ fn an_idle_connection_does_not_keep_a_server_from_stopping() {
         let folder = tempdir().unwrap();
         let server = Server::start(folder.path());
         let mut idle = connect(&server);
-        idle.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        idle.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         read_until(&mut idle, "live\n");
         let (status, took) = server.stop(signal);
         assert_eq!(status.code(), Some(0), "{signal}");
@@ -110,7 +110,8 @@ fn a_request_under_way_is_finished_before_a_server_stops() {
     let server = Server::start(folder.path());
     let mut under_way = connect(&server);
     let body = r#"{"title": "Under way"}"#;
-    let head = "POST /api/todos HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n";
+    let head =
+        "POST /api/todos HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n";
     write!(under_way, "{head}Content-Length: {}\r\n\r\n", body.len()).unwrap();
     // The handler asks for the body, so it is at work.
     read_until(&mut under_way, "100 Continue");
@@ -125,7 +126,7 @@ fn a_request_under_way_is_finished_before_a_server_stops() {
 
     let after = Server::start(folder.path());
     let mut reader = connect(&after);
-    reader.write_all(b"GET /api/todos HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    reader.write_all(b"GET /api/todos HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     read_until(&mut reader, "Under way");
 }
 
@@ -186,7 +187,7 @@ fn two_copies_that_start_at_once_on_an_empty_folder_both_serve() {
         });
         for server in &servers {
             let mut ready = connect(server);
-            ready.write_all(b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            ready.write_all(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
             read_until(&mut ready, "ready\n");
         }
     }
@@ -363,7 +364,7 @@ async fn no_title_description_or_search_is_logged_unless_rust_log_asks_for_more(
 pub fn all_said(server: Server) -> String {
     let last = "/health/live";
     let mut stream = connect(&server);
-    write!(stream, "GET {last} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    write!(stream, "GET {last} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     eventually("the last line", || server.output().contains(last));
     server.output()
 }
