@@ -37,9 +37,11 @@ pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
     if is_development {
         mounts.push((development::BASE, development::routes()));
     }
+    let templates = pages::Templates::default();
     let mut rocket = rocket::custom(config.figment())
         .manage(store)
         .manage(pages::ListPages::default())
+        .manage(templates.clone())
         .manage(config.cors_origins.clone())
         .manage(Followed([config.assets.join("templates"), static_folder]))
         .register("/", error::pages())
@@ -58,6 +60,7 @@ pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
             engines.minijinja.set_lstrip_blocks(true);
             // A misspelt name in a template is an error, not an empty text.
             engines.minijinja.set_undefined_behavior(UndefinedBehavior::Strict);
+            templates.set(&engines.minijinja);
         }))
         .attach(security::shield())
         .attach(security::Cors)

@@ -1,8 +1,9 @@
 //! Request coalescing: a page that several ask for at the same time is made once.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
 
 /// Values by their keys, each made anew for whoever asks. Only those who wait for the same one share it, and
 /// nobody is given what was begun before they asked: a page shows all that was saved before.
@@ -11,10 +12,10 @@ pub struct Coalesced<T>(Mutex<HashMap<String, Arc<Value<T>>>>);
 
 #[derive(Debug)]
 struct Value<T> {
-    /// How many times making it was begun.
-    begun: AtomicU64,
-    /// What was made last, and which time that was; locked while the next one is made.
-    made: tokio::sync::Mutex<Option<(u64, T)>>,
+    /// Held by who makes it.
+    turn: tokio::sync::Mutex<()>,
+    /// Who has asked since.
+    waiting: Mutex<Vec<oneshot::Sender<T>>>,
 }
 
 impl<T> Default for Coalesced<T> {
@@ -27,22 +28,35 @@ impl<T: Clone> Coalesced<T> {
     /// The value of `key`, made by `make` or by somebody else who began after this call.
     pub async fn get(&self, key: &str, make: impl Future<Output = T>) -> T {
         let asked = self.ask(key);
-        let mut made = asked.value.made.lock().await;
-        if let Some((_, shared)) = made.as_ref().filter(|(number, _)| *number > asked.begun) {
-            return shared.clone();
+        loop {
+            let (answer, mut made) = oneshot::channel();
+            lock(&asked.value.waiting).push(answer);
+            tokio::select! {
+                biased;
+                made = &mut made => match made {
+                    Ok(value) => return value,
+                    // Who made it has left.
+                    Err(_) => continue,
+                },
+                _turn = asked.value.turn.lock() => {
+                    // Requests that are here already are read first, so that they can be in.
+                    tokio::task::yield_now().await;
+                    let all = std::mem::take(&mut *lock(&asked.value.waiting));
+                    let value = make.await;
+                    for answer in all {
+                        // Who has left meanwhile needs none.
+                        drop(answer.send(value.clone()));
+                    }
+                    return value;
+                }
+            }
         }
-        let number = asked.value.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let value = make.await;
-        *made = Some((number, value.clone()));
-        value
     }
 
     fn ask<'a>(&'a self, key: &'a str) -> Asked<'a, T> {
-        let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Value { begun: AtomicU64::new(0), made: tokio::sync::Mutex::new(None) };
-        let value = Arc::clone(values.entry(key.to_owned()).or_insert_with(|| Arc::new(new())));
-        let begun = value.begun.load(Ordering::SeqCst);
-        Asked { values: &self.0, key, value, begun }
+        let new = || Arc::new(Value { turn: tokio::sync::Mutex::default(), waiting: Mutex::default() });
+        let value = Arc::clone(lock(&self.0).entry(key.to_owned()).or_insert_with(new));
+        Asked { values: &self.0, key, value }
     }
 }
 
@@ -51,12 +65,11 @@ struct Asked<'a, T> {
     values: &'a Mutex<HashMap<String, Arc<Value<T>>>>,
     key: &'a str,
     value: Arc<Value<T>>,
-    begun: u64,
 }
 
 impl<T> Drop for Asked<'_, T> {
     fn drop(&mut self) {
-        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut values = lock(self.values);
         // The map's own, and this one.
         if Arc::strong_count(&self.value) == 2 {
             values.remove(self.key);
@@ -64,11 +77,14 @@ impl<T> Drop for Asked<'_, T> {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use tokio::sync::oneshot;
 
     /// Begins to make "first" and holds it until it is told to go on.
     fn held(pages: &Arc<Coalesced<&'static str>>) -> (oneshot::Sender<()>, tokio::task::JoinHandle<&'static str>) {

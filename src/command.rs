@@ -60,7 +60,7 @@ fn start() -> Result<(), String> {
 }
 
 async fn serve(config: Config) -> Result<(), String> {
-    log::start(&config.log_filter, config.log_format);
+    let _written_at_the_end = log::start(&config.log_filter, config.log_format);
     let stop = stop_signal().map_err(|e| format!("signals cannot be heeded ({e})"))?;
     let store = open_store(&config).await.map_err(|e| e.to_string())?;
     let rocket = app::rocket(&config, Arc::clone(&store)).ignite().await;

@@ -1,7 +1,7 @@
 //! The pages: server-rendered, and whole without JavaScript. A form is answered with 303 to the
 //! page that shows what it did, or with the page again and a message (422, 409).
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ZonedDateTime};
@@ -10,7 +10,8 @@ use rocket::http::Status as Http;
 use rocket::response::Redirect;
 use rocket::response::content::RawHtml;
 use rocket::{FromForm, Route, State, UriDisplayQuery, get, post, routes, uri};
-use rocket_dyn_templates::{Metadata, context};
+use rocket_dyn_templates::context;
+use rocket_dyn_templates::minijinja::Environment;
 use serde::Serialize;
 
 use crate::app::AnyStore;
@@ -144,9 +145,25 @@ enum Reply {
 /// A page as it is sent.
 pub type Page = RawHtml<Arc<str>>;
 
-fn render(templates: &Metadata<'_>, name: &'static str, context: impl Serialize) -> Result<Page, Failure> {
-    let rendered = templates.render(name, context).map(|(_, text)| RawHtml(text.into()));
-    rendered.ok_or_else(|| Failure::new(Http::InternalServerError, default_detail(Http::InternalServerError)))
+/// The templates, as Rocket has read them last. A page is rendered from here, since a `Template` copies all that
+/// it shows twice before.
+#[derive(Clone, Default)]
+pub struct Templates(Arc<RwLock<Environment<'static>>>);
+
+impl Templates {
+    /// To be called when they were read.
+    pub fn set(&self, read: &Environment<'static>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = read.clone();
+    }
+
+    fn render(&self, name: &str, context: impl Serialize) -> Result<Page, Failure> {
+        let templates = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let rendered = templates.get_template(name).and_then(|template| template.render(context));
+        rendered.map(|text| RawHtml(text.into())).map_err(|error| {
+            tracing::error!("the template {name} cannot be rendered: {error:#}");
+            Failure::new(Http::InternalServerError, default_detail(Http::InternalServerError))
+        })
+    }
 }
 
 /// The pages of the list that are made right now.
@@ -157,10 +174,10 @@ pub type ListPages = Coalesced<Result<Page, Failure>>;
 async fn list(
     store: &State<AnyStore>,
     pages: &State<ListPages>,
-    templates: Metadata<'_>,
+    templates: &State<Templates>,
     view: View,
 ) -> Result<Page, Failure> {
-    pages.get(&view.href(), list_page(store, &templates, &view, Fields::default())).await
+    pages.get(&view.href(), list_page(store, templates, &view, Fields::default())).await
 }
 
 /// Adds an item; what cannot be kept shows the list again with what was typed.
@@ -168,7 +185,7 @@ async fn list(
 async fn add(
     _ours: SameOrigin,
     store: &State<AnyStore>,
-    templates: Metadata<'_>,
+    templates: &State<Templates>,
     view: View,
     typed: Form<Typed<'_>>,
 ) -> Result<Reply, Failure> {
@@ -179,7 +196,7 @@ async fn add(
             Ok(Reply::Done(view.start().redirect().into()))
         }
         Err(errors) => {
-            let page = list_page(store, &templates, &view, Fields::typed(&typed, errors)).await?;
+            let page = list_page(store, templates, &view, Fields::typed(&typed, errors)).await?;
             Ok(Reply::Again((Http::UnprocessableEntity, page)))
         }
     }
@@ -187,9 +204,9 @@ async fn add(
 
 /// The page on which an item is edited.
 #[get("/items/<id>?<view..>")]
-async fn item(store: &State<AnyStore>, templates: Metadata<'_>, id: ItemId, view: View) -> Result<Page, Failure> {
+async fn item(store: &State<AnyStore>, templates: &State<Templates>, id: ItemId, view: View) -> Result<Page, Failure> {
     let item = store.get(&id).await?;
-    item_page(&templates, &view, &item, Fields::of(&item), item.version(), Told::Nothing)
+    item_page(templates, &view, &item, Fields::of(&item), item.version(), Told::Nothing)
 }
 
 /// Keeps what was edited, unless somebody else changed the item meanwhile.
@@ -197,7 +214,7 @@ async fn item(store: &State<AnyStore>, templates: Metadata<'_>, id: ItemId, view
 async fn edit(
     _ours: SameOrigin,
     store: &State<AnyStore>,
-    templates: Metadata<'_>,
+    templates: &State<Templates>,
     id: ItemId,
     view: View,
     typed: Form<Typed<'_>>,
@@ -207,7 +224,7 @@ async fn edit(
         Err(errors) => {
             let item = store.get(&id).await?;
             let version = typed.version.unwrap_or(item.version());
-            let page = item_page(&templates, &view, &item, Fields::typed(&typed, errors), version, Told::Nothing)?;
+            let page = item_page(templates, &view, &item, Fields::typed(&typed, errors), version, Told::Nothing)?;
             return Ok(Reply::Again((Http::UnprocessableEntity, page)));
         }
     };
@@ -217,7 +234,7 @@ async fn edit(
         Err(store::Error::Conflict) => {
             let item = store.get(&id).await?;
             let fields = Fields::typed(&typed, Errors::default());
-            let page = item_page(&templates, &view, &item, fields, item.version(), Told::ChangedMeanwhile)?;
+            let page = item_page(templates, &view, &item, fields, item.version(), Told::ChangedMeanwhile)?;
             Ok(Reply::Again((Http::Conflict, page)))
         }
         Err(error) => Err(error.into()),
@@ -301,7 +318,7 @@ enum Told {
 }
 
 fn item_page(
-    templates: &Metadata<'_>,
+    templates: &Templates,
     view: &View,
     item: &Item,
     form: Fields,
@@ -315,8 +332,7 @@ fn item_page(
             due: item.due.map(|due| due.strftime("%-d %b %Y").to_string()), changed: shown_time(item.changed),
         }),
     };
-    render(
-        templates,
+    templates.render(
         "item",
         context! {
             query: view.query(),
@@ -337,7 +353,7 @@ fn shown_time(at: Timestamp) -> String {
     at.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%-d %b %Y, %H:%M").to_string()
 }
 
-async fn list_page(store: &AnyStore, templates: &Metadata<'_>, view: &View, form: Fields) -> Result<Page, Failure> {
+async fn list_page(store: &AnyStore, templates: &Templates, view: &View, form: Fields) -> Result<Page, Failure> {
     let now = ZonedDateTime::now();
     let query = BoardQuery {
         status: view.status,
@@ -355,8 +371,7 @@ async fn list_page(store: &AnyStore, templates: &Metadata<'_>, view: &View, form
     };
     let sections: Vec<_> =
         board.sections.iter().map(|section| SectionShown::new(view, &board, section, now.date())).collect();
-    render(
-        templates,
+    templates.render(
         "list",
         context! {
             query: view.query(),

@@ -42,12 +42,8 @@ pub struct Sql {
     /// SQLite has one writer at a time: waiting here is fair, waiting at the file's lock is not.
     writer: AnyPool,
     readers: AnyPool,
-    /// What is to be added to an SQLite file as soon as it is somebody's turn.
-    waiting: Mutex<Vec<Waiting>>,
+    adding: Arc<Adding>,
 }
-
-/// An item to be added, and where to say what became of it.
-type Waiting = (NewItem, oneshot::Sender<Result<Item>>);
 
 /// In what the databases differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +161,7 @@ impl Sql {
         migrate(Dialect::Sqlite, &mut transaction).await.map_err(tables_error)?;
         transaction.commit().await.map_err(|e| tables_error(e.into()))?;
         let readers = pool(4).connect_with(options).await.map_err(file_error)?;
-        Ok(Self { dialect: Dialect::Sqlite, writer, readers, waiting: Mutex::default() })
+        Ok(Self { dialect: Dialect::Sqlite, writer, readers, adding: Arc::default() })
     }
 
     async fn open_postgres(url: &str) -> std::result::Result<Self, OpenError> {
@@ -176,7 +172,7 @@ impl Sql {
         // The migrator itself has copies that start at once wait for each other.
         let mut connection = pool.acquire().await.map_err(|e| OpenError::Server(server.clone(), e))?;
         migrate(Dialect::Postgres, &mut connection).await.map_err(|e| OpenError::Migration(server, e))?;
-        Ok(Self { dialect: Dialect::Postgres, writer: pool.clone(), readers: pool, waiting: Mutex::default() })
+        Ok(Self { dialect: Dialect::Postgres, writer: pool.clone(), readers: pool, adding: Arc::default() })
     }
 
     /// Begins an act of several statements, during which nobody else writes.
@@ -195,22 +191,22 @@ impl Sql {
     /// but once ("group commit"; PostgreSQL has its own).
     async fn add_with_others(&self, new: NewItem) -> Result<Item> {
         let (answer, mut added) = oneshot::channel();
-        self.waiting().push((new, answer));
+        self.adding.waiting().push((new, answer));
         tokio::select! {
             biased;
             // Somebody else has taken it along.
             added = &mut added => return added.unwrap_or_else(|gone| Err(Error::Unavailable(gone.into()))),
-            transaction = self.begin() => {
-                let all = std::mem::take(&mut *self.waiting());
+            turn = Arc::clone(&self.adding.turn).lock_owned() => {
+                let (adding, writer) = (Arc::clone(&self.adding), self.writer.clone());
                 // A task of its own, which does not end with the request of whoever began it.
-                tokio::spawn(add_all(transaction?, all));
+                tokio::spawn(async move {
+                    let begun = writer.begin_with("begin immediate").await;
+                    adding.add_all(begun).await;
+                    drop(turn);
+                });
             }
         }
         added.await.unwrap_or_else(|gone| Err(Error::Unavailable(gone.into())))
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why a statement changed nothing: the item is not there, or not what was seen.
@@ -504,27 +500,46 @@ impl Store for Sql {
     }
 }
 
-/// Adds items in one transaction, and answers each.
-async fn add_all(mut transaction: Transaction<'static, Any>, mut all: Vec<Waiting>) {
-    // Who has given up meanwhile was told that the item was not saved.
-    all.retain(|(_, answer)| !answer.is_closed());
-    let added = async {
-        let mut added = Vec::with_capacity(all.len());
-        for (new, _) in &all {
-            added.push(insert(&mut *transaction, new).await?);
-        }
-        transaction.commit().await?;
-        Ok::<_, Error>(added)
-    };
-    // Who does not wait any more needs no answer.
-    match added.await {
-        Ok(added) => all.into_iter().zip(added).for_each(|((_, answer), item)| drop(answer.send(Ok(item)))),
-        Err(error) => {
-            let cause: Arc<dyn std::error::Error + Send + Sync> = match error {
-                Error::Unavailable(cause) => cause.into(),
-                other => Arc::new(other),
-            };
-            all.into_iter().for_each(|(_, answer)| drop(answer.send(Err(Error::Unavailable(cause.clone().into())))));
+/// What is to be added to an SQLite file as soon as it is somebody's turn.
+#[derive(Debug, Default)]
+struct Adding {
+    turn: Arc<tokio::sync::Mutex<()>>,
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+/// An item to be added, and where to say what became of it.
+type Waiting = (NewItem, oneshot::Sender<Result<Item>>);
+
+impl Adding {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds all that wait in one transaction, and answers each.
+    async fn add_all(&self, begun: sqlx::Result<Transaction<'static, Any>>) {
+        let mut all = std::mem::take(&mut *self.waiting());
+        // Who has given up meanwhile was told that the item was not saved.
+        all.retain(|(_, answer)| !answer.is_closed());
+        let added = async {
+            let mut transaction = begun?;
+            let mut added = Vec::with_capacity(all.len());
+            for (new, _) in &all {
+                added.push(insert(&mut *transaction, new).await?);
+            }
+            transaction.commit().await?;
+            Ok::<_, Error>(added)
+        };
+        // Who does not wait any more needs no answer.
+        match added.await {
+            Ok(added) => all.into_iter().zip(added).for_each(|((_, answer), item)| drop(answer.send(Ok(item)))),
+            Err(error) => {
+                let cause: Arc<dyn std::error::Error + Send + Sync> = match error {
+                    Error::Unavailable(cause) => cause.into(),
+                    other => Arc::new(other),
+                };
+                all.into_iter()
+                    .for_each(|(_, answer)| drop(answer.send(Err(Error::Unavailable(cause.clone().into())))));
+            }
         }
     }
 }

@@ -184,7 +184,7 @@ fn a_panic_is_logged_with_its_message_and_its_request() {
 }
 
 async fn makes_a_request_that_panics() {
-    todo_app::log::start(todo_app::log::DEFAULT_FILTER, todo_app::log::Format::Json);
+    let _guard = todo_app::log::start(todo_app::log::DEFAULT_FILTER, todo_app::log::Format::Json);
     let app = Broken::Panics.app(RELEASE).await;
     println!();
     app.send(Get, "/", &[("X-Request-Id", "the-request")], "").await.is(500);
