@@ -83,6 +83,9 @@ prod_image() {
   seconds=$(seconds_until healthy "$name")
   id=$(curl --silent --fail --header 'Content-Type: application/json' --data '{"title": "Kept"}' http://localhost:8091/api/todos | grep -o '"id":"[^"]*"')
   shows 8091 "" Kept
+  # Many at once, which are added together. What follows the # is not sent: it only has curl do it so often.
+  curl --silent --show-error --fail --fail-early --parallel --parallel-max 64 --output "$work/answer" \
+    --header 'Content-Type: application/json' --data '{"title": "One of many"}' 'http://localhost:8091/api/todos#[1-2000]'
   [[ $(docker exec "$name" /app/todo-app --version) == todo-app* ]]
   rss=$(awk '/^VmRSS/ {print $2}' "/proc/$(docker inspect --format '{{.State.Pid}}' "$name")/status")
   [[ $(awk '/^Uid/ {print $2}' "/proc/$(docker inspect --format '{{.State.Pid}}' "$name")/status") == 10001 ]]

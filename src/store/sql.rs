@@ -127,8 +127,11 @@ impl Sql {
         };
         let options = AnyConnectOptions::from_str(&format!("{url}{create}")).map_err(OpenError::Address)?;
         // FULL: an answered write is on the disk, even if the machine loses power right after.
-        let settings =
-            format!("pragma busy_timeout = {}; pragma journal_mode = wal; pragma synchronous = full", WAIT.as_millis());
+        // MEMORY: the production image has no folder for temporary files.
+        let settings = format!(
+            "pragma busy_timeout = {}; pragma journal_mode = wal; pragma synchronous = full; pragma temp_store = memory",
+            WAIT.as_millis()
+        );
         let pool = |connections| {
             let settings = settings.clone();
             // After an error of the disk SQLite has left the transaction by itself, but sqlx takes the connection
