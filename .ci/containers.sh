@@ -336,7 +336,7 @@ slow_clients_are_cut_off() {
   for ((client = 0; client < 50; client++)); do slowly 'GET / HTTP/1.1\r\nHost: x\r\nX: ' & slow+=($!); done
   slowly 'POST /items HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ntitle=' & slow+=($!)
   while ((SECONDS - from < 5)); do shows 8080 health/live live; done
-  wait "${slow[@]}"
+  for client in "${slow[@]}"; do wait "$client"; done
   echo "51 slow clients were cut off within $((SECONDS - from)) s"
   ((SECONDS - from < 20))
 }
