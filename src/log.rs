@@ -53,7 +53,8 @@ pub fn start(filter: &str, format: Format) -> Option<WorkerGuard> {
     let (writer, guard) = if cfg!(debug_assertions) {
         (BoxMakeWriter::new(stdout), None)
     } else {
-        let (writer, guard) = NonBlockingBuilder::default().lossy(false).finish(BufWriter::new(stdout()));
+        let (writer, guard) =
+            NonBlockingBuilder::default().lossy(false).buffered_lines_limit(1_000).finish(BufWriter::new(stdout()));
         (BoxMakeWriter::new(writer), Some(guard))
     };
     let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(writer);
