@@ -180,3 +180,18 @@ fn the_readme_and_the_env_template_name_the_same_variables_with_the_same_default
         assert!(config.contains(&format!("\"{name}\"")), "{name} is not read");
     }
 }
+
+#[test]
+fn the_tests_that_the_limits_name_are_there() {
+    let limits = file("docs/limits.md");
+    let is_there = |name: &str| {
+        let (module, test) = name.split_once("::").expect(name);
+        let sources = ["integration", "e2e"].map(|kind| format!("tests/{kind}/{module}.rs"));
+        let mut sources = sources.iter().filter_map(|path| std::fs::read_to_string(path).ok());
+        let start = format!("fn {}", test.trim_end_matches(['…', '*']));
+        sources.any(|source| source.contains(&start))
+    };
+    let names = limits.split('`').skip(1).step_by(2).filter(|quoted| quoted.contains("::"));
+    let (there, missing): (Vec<_>, Vec<_>) = names.partition(|name| is_there(name));
+    assert!(there.len() > 15 && missing.is_empty(), "{missing:?}");
+}
