@@ -131,6 +131,8 @@ RUN cargo install --quiet --locked --debug --root /home/dev cargo-cyclonedx@0.5.
 FROM root AS bill
 RUN apt-get update && apt-get install --yes --no-install-recommends jq
 COPY --from=crates /workspaces/todo-app/todo-app.cdx.json /tmp
+# $crates is jq's.
+# hadolint ignore=SC2016
 RUN ldd /root-folder/app/todo-app | grep --only-matching '/[^ ]*' | xargs realpath | xargs dpkg --search | cut --delimiter=: --fields=1 | sort --unique \
  | xargs dpkg-query --show --showformat '["${Package}", "${Version}", "${Architecture}"]\n' ca-certificates tzdata \
  | jq --slurp --slurpfile crates /tmp/todo-app.cdx.json '$crates[0] * {components: ($crates[0].components + map({ \
