@@ -335,7 +335,12 @@ fn with_a_clock(folder: &Path) -> (Command, impl Fn(&str)) {
         .env("FAKETIME_NO_CACHE", "1")
         // What waits and times out goes by the other clock, which never jumps.
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-    let set = move |to: &str| std::fs::write(&file, to).unwrap();
+    let set = move |to: &str| {
+        // At once, since the app reads it at any moment, and ends if it is empty.
+        let new = file.with_extension("new");
+        std::fs::write(&new, to).unwrap();
+        std::fs::rename(new, &file).unwrap();
+    };
     set("+0");
     (starts, set)
 }
