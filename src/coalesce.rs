@@ -8,25 +8,29 @@ use tokio::sync::oneshot;
 /// Values by their keys, each made anew for whoever asks. Only those who wait for the same one share it, and
 /// nobody is given what was begun before they asked: a page shows all that was saved before.
 #[derive(Debug)]
-pub struct Coalesced<T>(Mutex<HashMap<String, Arc<Value<T>>>>);
+pub struct Coalesced<T, E>(Mutex<HashMap<String, Arc<Value<T, E>>>>);
 
 #[derive(Debug)]
-struct Value<T> {
+struct Value<T, E> {
     /// Held by who makes it.
     turn: tokio::sync::Mutex<()>,
     /// Who has asked since.
-    waiting: Mutex<Vec<oneshot::Sender<T>>>,
+    waiting: Mutex<Vec<oneshot::Sender<Result<T, E>>>>,
 }
 
-impl<T> Default for Coalesced<T> {
+impl<T, E> Default for Coalesced<T, E> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T: Clone> Coalesced<T> {
+impl<T: Clone, E: Clone> Coalesced<T, E> {
     /// The value of `key`, made by `make` or by somebody else who began after this call.
-    pub async fn get(&self, key: &str, make: impl Future<Output = T>) -> T {
+    ///
+    /// # Errors
+    /// That of whoever made it, also if they began before this call: what fails only after a time shall not
+    /// take twice as long for who asked meanwhile.
+    pub async fn get(&self, key: &str, make: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let asked = self.ask(key);
         loop {
             let (answer, mut made) = oneshot::channel();
@@ -41,8 +45,11 @@ impl<T: Clone> Coalesced<T> {
                 _turn = asked.value.turn.lock() => {
                     // Requests that are here already are read first, so that they can be in.
                     tokio::task::yield_now().await;
-                    let all = std::mem::take(&mut *lock(&asked.value.waiting));
+                    let mut all = std::mem::take(&mut *lock(&asked.value.waiting));
                     let value = make.await;
+                    if value.is_err() {
+                        all.append(&mut lock(&asked.value.waiting));
+                    }
                     for answer in all {
                         // Who has left meanwhile needs none.
                         drop(answer.send(value.clone()));
@@ -53,7 +60,7 @@ impl<T: Clone> Coalesced<T> {
         }
     }
 
-    fn ask<'a>(&'a self, key: &'a str) -> Asked<'a, T> {
+    fn ask<'a>(&'a self, key: &'a str) -> Asked<'a, T, E> {
         let new = || Arc::new(Value { turn: tokio::sync::Mutex::default(), waiting: Mutex::default() });
         let value = Arc::clone(lock(&self.0).entry(key.to_owned()).or_insert_with(new));
         Asked { values: &self.0, key, value }
@@ -61,19 +68,18 @@ impl<T: Clone> Coalesced<T> {
 }
 
 /// Somebody who waits for a value; with the last of them it is forgotten.
-struct Asked<'a, T> {
-    values: &'a Mutex<HashMap<String, Arc<Value<T>>>>,
+struct Asked<'a, T, E> {
+    values: &'a Mutex<HashMap<String, Arc<Value<T, E>>>>,
     key: &'a str,
-    value: Arc<Value<T>>,
+    value: Arc<Value<T, E>>,
 }
 
-impl<T> Drop for Asked<'_, T> {
+impl<T, E> Drop for Asked<'_, T, E> {
     fn drop(&mut self) {
         let mut values = lock(self.values);
-        // The map's own, and this one.
-        if Arc::strong_count(&self.value) == 2 {
-            values.remove(self.key);
-        }
+        // The map's own, and this one. Of two who leave at once, both may count the other: whoever asks next
+        // for one of the few that stay so takes them along.
+        values.retain(|key, value| Arc::strong_count(value) > if key == self.key { 2 } else { 1 });
     }
 }
 
@@ -86,23 +92,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    /// Begins to make "first" and holds it until it is told to go on.
-    fn held(pages: &Arc<Coalesced<&'static str>>) -> (oneshot::Sender<()>, tokio::task::JoinHandle<&'static str>) {
+    type Pages = Coalesced<&'static str, &'static str>;
+    type Page = Result<&'static str, &'static str>;
+
+    /// Begins to make a page and holds it until it is told what comes of it.
+    fn held(pages: &Arc<Pages>) -> (oneshot::Sender<Page>, tokio::task::JoinHandle<Page>) {
         let (go_on, told) = oneshot::channel();
         let pages = Arc::clone(pages);
-        let first =
-            tokio::spawn(async move { pages.get("/", async { told.await.map_or("cancelled", |()| "first") }).await });
+        let first = tokio::spawn(async move { pages.get("/", async { told.await.unwrap_or(Err("cancelled")) }).await });
         (go_on, first)
     }
 
     /// Asks and, should it come to that, makes this.
-    fn asks(
-        pages: &Arc<Coalesced<&'static str>>,
-        key: &'static str,
-        makes: &'static str,
-    ) -> tokio::task::JoinHandle<&'static str> {
+    fn asks(pages: &Arc<Pages>, key: &'static str, makes: &'static str) -> tokio::task::JoinHandle<Page> {
         let pages = Arc::clone(pages);
-        tokio::spawn(async move { pages.get(key, async { makes }).await })
+        tokio::spawn(async move { pages.get(key, async { Ok(makes) }).await })
     }
 
     #[tokio::test]
@@ -114,11 +118,15 @@ mod tests {
         tokio::task::yield_now().await;
         let third = asks(&pages, "/", "third");
         tokio::task::yield_now().await;
-        assert_eq!(asks(&pages, "/?q=other", "other").await.unwrap(), "other", "another page waits for nobody");
-        go_on.send(()).unwrap();
-        assert_eq!(first.await.unwrap(), "first");
-        assert_eq!(second.await.unwrap(), "second", "what was begun before one asked may lack what was saved since");
-        assert_eq!(third.await.unwrap(), "second");
+        assert_eq!(asks(&pages, "/?q=other", "other").await.unwrap(), Ok("other"), "another page waits for nobody");
+        go_on.send(Ok("first")).unwrap();
+        assert_eq!(first.await.unwrap(), Ok("first"));
+        assert_eq!(
+            second.await.unwrap(),
+            Ok("second"),
+            "what was begun before one asked may lack what was saved since"
+        );
+        assert_eq!(third.await.unwrap(), Ok("second"));
         assert!(pages.0.lock().unwrap().is_empty(), "nothing is kept for nobody");
     }
 
@@ -130,7 +138,19 @@ mod tests {
         let second = asks(&pages, "/", "second");
         tokio::task::yield_now().await;
         first.abort();
-        assert_eq!(second.await.unwrap(), "second");
+        assert_eq!(second.await.unwrap(), Ok("second"));
         assert!(pages.0.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_asks_while_one_fails_is_told_at_once() {
+        let pages = Arc::new(Coalesced::default());
+        let (go_on, first) = held(&pages);
+        tokio::task::yield_now().await;
+        let second = asks(&pages, "/", "second");
+        tokio::task::yield_now().await;
+        go_on.send(Err("the database is gone")).unwrap();
+        assert_eq!(first.await.unwrap(), Err("the database is gone"));
+        assert_eq!(second.await.unwrap(), Err("the database is gone"));
     }
 }

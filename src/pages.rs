@@ -167,7 +167,7 @@ impl Templates {
 }
 
 /// The pages of the list that are made right now.
-pub type ListPages = Coalesced<Result<Page, Failure>>;
+pub type ListPages = Coalesced<Page, Failure>;
 
 /// The list.
 #[get("/?<view..>")]

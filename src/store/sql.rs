@@ -136,8 +136,15 @@ impl Sql {
             let settings = settings.clone();
             // After an error of the disk SQLite has left the transaction by itself, but sqlx takes the connection
             // for one that is still in it, and would refuse to begin another.
-            let pool = pool(connections)
-                .after_release(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
+            let pool = pool(connections).after_release(|connection, _| {
+                Box::pin(async move {
+                    if connection.is_in_transaction() {
+                        // It may be about to leave it.
+                        connection.ping().await?;
+                    }
+                    Ok(!connection.is_in_transaction())
+                })
+            });
             pool.test_before_acquire(false).after_connect(move |connection, _| {
                 let settings = settings.clone();
                 Box::pin(async move {

@@ -233,4 +233,10 @@ async fn on_a_loopback_address_no_other_name_leads_to_the_list() {
     for host in ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "todo.localhost", "LOCALHOST"] {
         app.send(Get, "/", &[("Host", host)], "").await.is(200).hides("Theirs");
     }
+    // A proxy on this machine may call it by a public name if there is a login, which no such page has.
+    let guarded = App::start_with(|config| {
+        config.rocket.address = std::net::Ipv4Addr::LOCALHOST.into();
+        config.login = Some(todo_app::login::LoginHash::of("ada:horse").unwrap());
+    });
+    guarded.await.send(Get, "/", &[("Host", "list.example")], "").await.is(401);
 }
