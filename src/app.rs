@@ -24,12 +24,11 @@ pub type AnyStore = Arc<dyn Store>;
 /// The app, ready to launch.
 pub fn rocket(config: &Config, store: AnyStore) -> Rocket<Build> {
     let is_open = config.login.is_none();
-    let guards =
+    let guards = Arc::new(Guards {
         // Behind a login, a proxy on this machine may call it by a public name: a rebound page has no password.
-        Arc::new(Guards {
-            is_local: config.rocket.address.is_loopback() && is_open,
-            login: config.login.clone().map(Login::new),
-        });
+        is_local: config.rocket.address.is_loopback() && is_open,
+        login: config.login.clone().map(Login::new),
+    });
     let is_development = is_development(&config.rocket);
     let static_folder = config.assets.join("static");
     let mut mounts = vec![

@@ -1,9 +1,11 @@
 //! Request coalescing: a page that several ask for at the same time is made once.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
+
+use crate::lock;
 
 /// Values by their keys, each made anew for whoever asks. Only those who wait for the same one share it, and
 /// nobody is given what was begun before they asked: a page shows all that was saved before.
@@ -77,14 +79,10 @@ struct Asked<'a, T, E> {
 impl<T, E> Drop for Asked<'_, T, E> {
     fn drop(&mut self) {
         let mut values = lock(self.values);
-        // The map's own, and this one. Of two who leave at once, both may count the other: whoever asks next
-        // for one of the few that stay so takes them along.
+        // The map's own, and this one. Two who leave at once may each count the other: what they leave behind,
+        // whoever leaves next forgets.
         values.retain(|key, value| Arc::strong_count(value) > if key == self.key { 2 } else { 1 });
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -94,28 +92,30 @@ mod tests {
 
     type Pages = Coalesced<&'static str, &'static str>;
     type Page = Result<&'static str, &'static str>;
-
-    /// Begins to make a page and holds it until it is told what comes of it.
-    fn held(pages: &Arc<Pages>) -> (oneshot::Sender<Page>, tokio::task::JoinHandle<Page>) {
-        let (go_on, told) = oneshot::channel();
-        let pages = Arc::clone(pages);
-        let first = tokio::spawn(async move { pages.get("/", async { told.await.unwrap_or(Err("cancelled")) }).await });
-        (go_on, first)
-    }
+    type Asking = tokio::task::JoinHandle<Page>;
 
     /// Asks and, should it come to that, makes this.
-    fn asks(pages: &Arc<Pages>, key: &'static str, makes: &'static str) -> tokio::task::JoinHandle<Page> {
+    fn asks(pages: &Arc<Pages>, key: &'static str, makes: &'static str) -> Asking {
         let pages = Arc::clone(pages);
         tokio::spawn(async move { pages.get(key, async { Ok(makes) }).await })
+    }
+
+    /// The first page is being made until it is told what comes of it, and who asked second waits.
+    async fn one_waits(pages: &Arc<Pages>) -> (oneshot::Sender<Page>, Asking, Asking) {
+        let (go_on, told) = oneshot::channel();
+        let making = Arc::clone(pages);
+        let make = async { told.await.unwrap_or(Err("cancelled")) };
+        let first = tokio::spawn(async move { making.get("/", make).await });
+        tokio::task::yield_now().await;
+        let second = asks(pages, "/", "second");
+        tokio::task::yield_now().await;
+        (go_on, first, second)
     }
 
     #[tokio::test]
     async fn those_who_ask_while_one_is_made_share_the_next_one() {
         let pages = Arc::new(Coalesced::default());
-        let (go_on, first) = held(&pages);
-        tokio::task::yield_now().await;
-        let second = asks(&pages, "/", "second");
-        tokio::task::yield_now().await;
+        let (go_on, first, second) = one_waits(&pages).await;
         let third = asks(&pages, "/", "third");
         tokio::task::yield_now().await;
         assert_eq!(asks(&pages, "/?q=other", "other").await.unwrap(), Ok("other"), "another page waits for nobody");
@@ -133,10 +133,7 @@ mod tests {
     #[tokio::test]
     async fn somebody_who_leaves_while_making_one_keeps_nobody_waiting() {
         let pages = Arc::new(Coalesced::default());
-        let (_go_on, first) = held(&pages);
-        tokio::task::yield_now().await;
-        let second = asks(&pages, "/", "second");
-        tokio::task::yield_now().await;
+        let (_go_on, first, second) = one_waits(&pages).await;
         first.abort();
         assert_eq!(second.await.unwrap(), Ok("second"));
         assert!(pages.0.lock().unwrap().is_empty());
@@ -145,10 +142,7 @@ mod tests {
     #[tokio::test]
     async fn who_asks_while_one_fails_is_told_at_once() {
         let pages = Arc::new(Coalesced::default());
-        let (go_on, first) = held(&pages);
-        tokio::task::yield_now().await;
-        let second = asks(&pages, "/", "second");
-        tokio::task::yield_now().await;
+        let (go_on, first, second) = one_waits(&pages).await;
         go_on.send(Err("the database is gone")).unwrap();
         assert_eq!(first.await.unwrap(), Err("the database is gone"));
         assert_eq!(second.await.unwrap(), Err("the database is gone"));

@@ -4,6 +4,8 @@
 //! or JSON; what goes wrong becomes an answer in [`error`]. [`app`] puts these together as
 //! [`config`] says.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub mod api;
 pub mod app;
 pub mod coalesce;
@@ -24,4 +26,9 @@ fn http_client() -> reqwest::ClientBuilder {
     // Reqwest is built without a provider of cryptography; it fails only if there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()
+}
+
+/// Locks what stays usable even if somebody panicked while holding it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

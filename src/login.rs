@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -15,6 +15,7 @@ use rocket::Request;
 use rocket::http::Status as Http;
 
 use crate::error::Failure;
+use crate::lock;
 
 /// How many logins may be tried at once.
 const TRIES_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -106,7 +107,7 @@ impl Login {
         let verify = move || Argon2::default().verify_password(&credentials, &hash.0);
         match tokio::task::spawn_blocking(verify).await {
             Ok(Ok(())) => {
-                *self.right.lock().unwrap_or_else(PoisonError::into_inner) = Some(tag);
+                *lock(&self.right) = Some(tag);
                 Ok(())
             }
             _ => Err(refused()),
@@ -114,7 +115,7 @@ impl Login {
     }
 
     fn was_right(&self, credentials: &[u8]) -> bool {
-        let right = *self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        let right = *lock(&self.right);
         // Takes the same time wherever the two differ.
         right.is_some_and(|tag| hmac::verify(&self.key, credentials, tag.as_ref()).is_ok())
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::{Board, BoardQuery, COUNT_MAX, Deleted, Error, FEW_DONE, Place, Result, Section, Store, Which};
 use crate::item::{Changes, DeletionId, Description, Item, ItemId, NewItem, Position, Status, Title, Version};
+use crate::lock;
 
 /// The distance between two items' positions, so that many fit in between.
 const GAP: f64 = 65_536.0;
@@ -522,7 +523,7 @@ type Waiting = (NewItem, oneshot::Sender<Result<Item>>);
 
 impl Adding {
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     /// Adds all that wait in one transaction, and answers each.
