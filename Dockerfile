@@ -1,10 +1,11 @@
-# One file for every container: `docker build --target dev|test|debug|proxy|prod .` (without: prod).
+# One file for every container: `docker build --target dev|test|debug|symbols|proxy|prod .` (without: prod).
 #
 #   toolchain ─┬─ dependencies ─┬─ dev    reloads on every edit       (alias: development)
 #              │                └─ services ─┬─ test   unit, integration and browser tests
 #              │                             └─ debug  an editor and a debugger at home
-#              ├─ release ─ root ─┬─ prod   what ships                (alias: production)
-#              └─ crates ──────────┴─ sbom   what that is made of
+#              ├─ release ─ root ─┬─ prod      what ships             (alias: production)
+#              │                  ├─ symbols   a debugger beside a prod that runs
+#              └─ crates ─────────┴─ sbom      what prod is made of
 #   proxy                                 spreads requests over copies of prod
 
 # For every stage that compiles: the compiler, and a user, since nothing here needs root.
@@ -102,13 +103,20 @@ COPY --chown=dev:dev . .
 RUN cargo build
 CMD ["tail", "-f", "/dev/null"]
 
-# For prod: the binary, optimised and stripped.
+# For prod: the binary, optimised; and apart from it, for symbols, what a debugger needs to know of it,
+# named after the build id that both have.
 FROM toolchain AS release
+# Names of functions as the source has them.
+ENV RUSTFLAGS="-C symbol-mangling-version=v0"
 RUN cargo build --frozen --release \
  && cargo clean --frozen --release --package todo-app
 COPY --chown=dev:dev src src
 COPY --chown=dev:dev migrations migrations
-RUN cargo build --frozen --release
+RUN cargo build --frozen --release \
+ && symbols=/target/symbols/$(readelf --notes /target/release/todo-app | sed --quiet 's|.*Build ID: \(..\)|\1/|p').debug \
+ && mkdir --parents "$(dirname "$symbols")" \
+ && objcopy --only-keep-debug /target/release/todo-app "$symbols" \
+ && strip /target/release/todo-app
 
 # For prod: its root folder, made of the binary, the libraries that it names, CA certificates and time zones.
 FROM debian:trixie-slim AS root
@@ -121,6 +129,33 @@ RUN ldd /root-folder/app/todo-app | grep --only-matching '/[^ ]*' | xargs cp --p
  && cp --parents --recursive /etc/ssl/certs/ca-certificates.crt /usr/share/zoneinfo /root-folder \
  # For any user: a tmpfs or a volume that is mounted here takes over these rights.
  && install --directory --mode=1777 /root-folder/data
+
+# For a prod that runs: a debugger to be started beside it, with the symbols and the source of that build.
+# It has the release of Debian that prod's libraries are from.
+FROM debian:trixie-slim AS symbols
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends libcap2-bin lldb procps python3-minimal \
+ && rm -rf /var/lib/apt/lists/* \
+ # The one right that it needs (SYS_PTRACE), for the one program that needs it; so no user has to be root.
+ && setcap cap_sys_ptrace+ep /usr/lib/llvm-19/bin/lldb-server \
+ && useradd --no-log-init --create-home --shell /bin/bash --uid 10001 debugger \
+ # For any user, as prod may run as any.
+ && chmod 1777 /home/debugger
+COPY --from=toolchain /usr/local/rustup/toolchains/*/lib/rustlib/etc /usr/local/lib/rustlib/etc
+COPY symbols/lldbinit /home/debugger/.lldbinit
+COPY --from=root /root-folder/app /app
+COPY --from=release /target/symbols /usr/lib/debug/.build-id
+WORKDIR /workspaces/todo-app
+COPY . .
+ENV HOME=/home/debugger LLDB_DEBUGSERVER_PATH=/workspaces/todo-app/symbols/debugserver PAUSE_LIMIT=10
+# prod's: a process is read by its own user.
+USER 10001:10001
+LABEL devcontainer.metadata='[{ \
+  "remoteUser": "debugger", \
+  "customizations": { "vscode": { "extensions": ["vadimcn.vscode-lldb"] } } \
+}]'
+ENTRYPOINT ["/workspaces/todo-app/symbols/entrypoint"]
+CMD ["lldb", "--one-line", "attach-production"]
 
 # For sbom: the app's crates, as a CycloneDX document.
 FROM toolchain AS crates

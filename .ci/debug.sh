@@ -29,6 +29,89 @@ debugger() {
   return "$result"
 }
 
+# Something in the sidecar of the container in production; options of exec first.
+in_sidecar() { docker compose --progress quiet -f docker-compose.debug.yml exec -T "$@"; }
+
+# The image that runs in production is debugged as the README prints it, while it works.
+production_is_debugged() {
+  local image core held stuck name=todo-app-other id
+  image=$(docker build --quiet --target prod .)
+  as_printed "docker compose -f docker-compose.debug.yml up --detach --force-recreate sidecar"
+  [[ $(docker build --quiet --target prod .) == "$image" ]] || { echo "the symbols change prod"; exit 1; }
+  as_printed "docker compose -f docker-compose.debug.yml exec sidecar lldb --batch --one-line attach-production --one-line tasks --one-line 'thread backtrace all'" >"$work/trace"
+  grep -F 'todo_app::command::start' "$work/trace"
+  cargo test --quiet --test debugger production -- --ignored --nocapture
+
+  # Which request is running, and what does it wait for? Here for somebody else's write to the database.
+  python3 -c 'import sqlite3, sys, time; sqlite3.connect(sys.argv[1]).execute("begin immediate"); time.sleep(300)' \
+    "$(docker inspect --format '{{(index .Mounts 0).Source}}' "$(docker compose ps --quiet production)")/todo.db" &
+  held=$!
+  seconds_until locked; echo " s until it is locked"
+  while :; do adds || true; done &
+  stuck=$!
+  seconds_until told "POST path='/items'" "statement='begin immediate'"; echo " s until it is told"
+  # All of it goes into a core, and is read where there is nothing but that and the image with the symbols.
+  as_printed "docker compose -f docker-compose.debug.yml exec sidecar lldb --batch --one-line attach-production --one-line 'save-core /tmp/core'"
+  kill "$held" "$stuck"
+  as_printed "docker compose -f docker-compose.debug.yml cp sidecar:/tmp/core todo-app.core"
+  chmod a+r todo-app.core
+  as_printed "docker run --rm --volume ./todo-app.core:/core:ro --network none todo-app:symbols lldb --batch --core /core --one-line tasks --one-line 'thread backtrace all'" >"$work/trace"
+  rm todo-app.core
+  for core in 'todo_app::command::start' "POST path='/items'" "statement='begin immediate'"; do grep -F "$core" "$work/trace"; done
+
+  # However the debugger ends, the app goes on.
+  with_breakpoint
+  in_sidecar sidecar pkill -KILL -x lldb
+  adds && adds
+  with_breakpoint
+  docker compose -f docker-compose.debug.yml stop sidecar
+  adds && adds
+  docker compose -f docker-compose.debug.yml start sidecar
+  { echo attach-production; sleep 60; } | in_sidecar --env PAUSE_LIMIT=2 sidecar lldb >"$work/paused" 2>&1 &
+  seconds_until grep 'stands still' "$work/paused"; echo " s until it stands still"
+  seconds_until adds; echo " s until it goes on"
+  grep 'it has stood still for 2 s' "$work/paused"
+  docker compose -f docker-compose.debug.yml rm --stop --force sidecar
+
+  # Without compose; and symbols of another build are refused: here the build id is made another one.
+  for name in todo-app-run todo-app-other; do
+    remove_container "$name"
+    if [[ $name == todo-app-run ]]; then
+      docker run --detach --name "$name" todo-app:prod >"$work/id"
+      as_printed "docker run --rm --pid \"container:\$(docker ps --quiet --filter ancestor=todo-app:prod)\" --network none --cap-drop ALL --cap-add SYS_PTRACE todo-app:symbols lldb --batch --one-line attach-production --one-line tasks" >"$work/trace"
+      grep -F 'sqlx_core::pool' "$work/trace"
+    else
+      rm -rf "$work/other" && mkdir "$work/other"
+      id=$(docker create todo-app:prod) && docker cp "$id:/app/todo-app" "$work/other" && remove_container "$id"
+      id=$(readelf --notes "$work/other/todo-app" | sed --quiet 's/.*Build ID: //p')
+      perl -0pi -e "s/\Q@{[pack 'H*', '$id']}\E/@{[pack 'H*', 'ab' x 20]}/" "$work/other/todo-app"
+      printf 'FROM todo-app:prod\nCOPY todo-app /app/todo-app\n' >"$work/other/Dockerfile"
+      docker run --detach --name "$name" "$(docker build --quiet "$work/other")" >"$work/id"
+      if docker run --rm --pid "container:$name" --network none --cap-drop ALL --cap-add SYS_PTRACE todo-app:symbols \
+        lldb --batch --one-line attach-production >"$work/trace" 2>&1; then echo "the wrong symbols are taken"; exit 1; fi
+      grep -F 'these are not the symbols' "$work/trace"
+    fi
+    remove_container "$name"
+  done
+}
+
+locked() { [[ $(curl --silent --max-time 0.5 --output "$work/answer" --write-out '%{http_code}' --data title=Waits http://localhost:8000/items) != 303 ]]; }
+adds() { [[ $(curl --silent --max-time 5 --output "$work/answer" --write-out '%{http_code}' --data title=Added http://localhost:8000/items) == 303 ]]; }
+
+# told TEXT...: whether the tasks of the app say this.
+told() {
+  local text
+  in_sidecar sidecar lldb --batch --one-line attach-production --one-line tasks >"$work/tasks"
+  for text in "$@"; do grep -F "$text" "$work/tasks" || return 1; done
+}
+
+# Leaves a debugger with a breakpoint where items are added, which the app has not reached yet.
+with_breakpoint() {
+  { echo attach-production; echo "breakpoint set --file src/pages.rs --line $(sed -n '/let new = NewItem {/=' src/pages.rs)"; echo continue; sleep 60; } |
+    in_sidecar sidecar lldb >"$work/breakpoint" 2>&1 &
+  seconds_until grep 'resuming' "$work/breakpoint"; echo " s until the breakpoint is there"
+}
+
 # As somebody with this uid would have it, who may use Docker: a fresh clone, and a home.
 as_uid() {
   local uid=$1; shift

@@ -40,9 +40,9 @@ pub struct Frame {
 }
 
 impl Session {
-    /// Starts the adapter and asks for the session that `arguments` (see [`crate::launch`]) describe.
-    pub fn ask(request: &str, arguments: &Value) -> Self {
-        let mut adapter = Command::new("lldb-dap-19")
+    /// Starts the adapter (lldb-dap-19) and asks for the session that `arguments` (see [`crate::launch`]) describe.
+    pub fn ask(adapter: &mut Command, request: &str, arguments: &Value) -> Self {
+        let mut adapter = adapter
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -103,6 +103,12 @@ impl Session {
     /// Stops where Rust panics, as CodeLLDB's breakpoint "Rust: on panic" does.
     pub fn break_on_panic(&mut self) {
         self.request("setFunctionBreakpoints", &json!({ "breakpoints": [{ "name": "rust_panic" }] }));
+    }
+
+    /// Gives the adapter one of LLDB's commands, as in an editor's debug console.
+    pub fn command(&mut self, command: &str) -> String {
+        let answer = self.request("evaluate", &json!({ "expression": format!("`{command}"), "context": "repl" }));
+        answer["result"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Lets the debuggee run, now that the breakpoints are set.
@@ -174,6 +180,15 @@ impl Session {
     pub fn next_line(&mut self, stop: &Stop) -> Stop {
         self.request("next", &json!({ "threadId": stop.thread }));
         self.stopped()
+    }
+
+    /// The stops that come within this time.
+    pub fn stops_within(&mut self, time: Duration) -> Vec<Value> {
+        let until = Instant::now() + time;
+        while let Ok(message) = self.from_adapter.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.events.push(message);
+        }
+        self.events.iter().filter(|event| event["event"] == "stopped").cloned().collect()
     }
 
     /// Lets the debuggee go on.

@@ -17,6 +17,11 @@ pub fn start(name: &str, chosen: &[(&str, &str)], more: Value) -> Session {
 /// Asks for the session of the configuration with this name. `chosen` are the answers to its inputs and
 /// the variables of the editor: `("${input:test}", "pages::")`; `more` is added to its attributes.
 pub fn ask(name: &str, chosen: &[(&str, &str)], more: Value) -> Session {
+    ask_adapter(&mut Command::new("lldb-dap-19"), name, chosen, more)
+}
+
+/// As [`ask`], of an adapter that is started by this command.
+pub fn ask_adapter(adapter: &mut Command, name: &str, chosen: &[(&str, &str)], more: Value) -> Session {
     let mut configuration = configuration(name, chosen);
     let request = configuration["request"].as_str().expect("a request").to_owned();
     let attributes = configuration.as_object_mut().expect("an object");
@@ -33,15 +38,23 @@ pub fn ask(name: &str, chosen: &[(&str, &str)], more: Value) -> Session {
             json!(format!("command source -s 1 {formatters}/lldb_commands")),
         ]);
     }
+    // What CodeLLDB and lldb-dap call by different names.
+    for (theirs, ours) in [("targetCreateCommands", "preRunCommands"), ("processCreateCommands", "attachCommands")] {
+        if let Some(commands) = attributes.remove(theirs) {
+            attributes.insert(ours.into(), commands);
+        }
+    }
+    if let Some(Value::Object(map)) = attributes.remove("sourceMap") {
+        attributes.insert("sourceMap".into(), map.into_iter().map(|(from, to)| json!([from, to])).collect());
+    }
     attributes.extend(more.as_object().expect("attributes").clone());
-    Session::ask(&request, &configuration)
+    Session::ask(adapter, &request, &configuration)
 }
 
 /// The configuration with this name, with its variables replaced.
 fn configuration(name: &str, chosen: &[(&str, &str)]) -> Value {
-    let text = std::fs::read_to_string(Path::new(FOLDER).join(".vscode/launch.json")).expect("launch.json");
-    let mut text = text.replace("${workspaceFolder}", FOLDER);
-    for (variable, value) in chosen {
+    let mut text = std::fs::read_to_string(Path::new(FOLDER).join(".vscode/launch.json")).expect("launch.json");
+    for (variable, value) in chosen.iter().chain(&[("${workspaceFolder}", FOLDER)]) {
         text = text.replace(variable, value);
     }
     let launch: Value =

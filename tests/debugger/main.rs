@@ -4,6 +4,7 @@
 
 mod dap;
 mod launch;
+mod production;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;

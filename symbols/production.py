@@ -1,0 +1,312 @@
+"""Commands for LLDB that look into a todo-app in production: `attach-production`, `tasks` and `save-core`.
+
+Imported by lldbinit. The app is the process that runs /app/todo-app in the process namespace of this container.
+"""
+
+import os
+import re
+import struct
+
+import lldb
+
+PROGRAM = "/app/todo-app"
+
+
+def __lldb_init_module(debugger, _):
+    for command in ("attach_production", "tasks", "save_core"):
+        debugger.HandleCommand(
+            f"command script add --overwrite --function {__name__}.{command} {command.replace('_', '-')}"
+        )
+    bound_the_formatters()
+
+
+def bound_the_formatters():
+    """In optimised code a variable may be gone and its memory hold anything: no text of petabytes is to be shown."""
+    count, read = lldb.SBValue.GetNumChildren, lldb.SBProcess.ReadMemory
+    lldb.SBValue.GetNumChildren = lambda value, *most: min(count(value, *most), 1000)
+    lldb.SBProcess.ReadMemory = lambda process, address, size, error: read(process, address, min(size, 64_000), error)
+
+
+def attach_production(debugger, _, result, __):
+    """Attaches to the todo-app that runs in production, if these are its symbols."""
+    found = [int(name) for name in os.listdir("/proc") if name.isdigit() and is_served_by(name)]
+    if len(found) != 1:
+        result.SetError(f"{len(found) or 'no'} todo-app runs here (docker run --pid container:NAME)")
+        return
+    pid = found[0]
+    owner = os.stat(f"/proc/{pid}").st_uid
+    if owner != os.getuid():
+        result.SetError(f"it runs as user {owner}, so this must, too: docker run --user {owner}")
+        return
+    for path in programs_of(pid):
+        theirs, ours = build_id(f"/proc/{pid}/root{path}"), build_id(path)
+        if theirs != ours:
+            result.SetError(
+                f"these are not the symbols of the {path} that runs: its build id is {theirs}, theirs is {ours}."
+                " Take the image that was built with it"
+            )
+            return
+    # Before it stands still: the target with its symbols, and no breakpoint of LLDB's own in its libraries.
+    debugger.HandleCommand("settings set plugin.jit-loader.gdb.enable off")
+    target = debugger.GetSelectedTarget()
+    if not target.GetExecutable().IsValid():
+        target = debugger.CreateTarget(PROGRAM)
+        debugger.SetSelectedTarget(target)
+    target.FindFunctions("main")
+    error, asynchronous = lldb.SBError(), debugger.GetAsync()
+    debugger.SetAsync(False)
+    target.AttachToProcessWithID(debugger.GetListener(), pid, error)
+    debugger.SetAsync(asynchronous)
+    if error.Fail():
+        result.SetError(f"{error}; does the container have SYS_PTRACE (docker run --cap-add SYS_PTRACE)?")
+        return
+    target.BreakpointDelete(-1)
+    # What the app gets every day (a client that is gone, docker stop) is no reason to stand still.
+    quietly = lldb.SBCommandReturnObject()
+    debugger.GetCommandInterpreter().HandleCommand("process handle --stop false --notify false SIGPIPE SIGTERM", quietly)
+    limit = os.environ.get("PAUSE_LIMIT", "10")
+    result.AppendMessage(f"todo-app (process {pid}) stands still; it goes on after {limit} s (PAUSE_LIMIT) or by detach.")
+
+
+def is_served_by(pid):
+    """Whether a process is the server: its health check runs the same program, for a moment."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as line:
+            arguments = line.read().split(b"\0")
+        return os.readlink(f"/proc/{pid}/exe") == PROGRAM and arguments[1:2] in ([b""], [b"serve"])
+    except OSError:
+        return False
+
+
+def programs_of(pid):
+    """The program of a process and its libraries."""
+    with open(f"/proc/{pid}/maps") as maps:
+        lines = [line.split(maxsplit=5) for line in maps]
+    return sorted({line[5].strip() for line in lines if "x" in line[1] and len(line) == 6 and line[5].startswith("/")})
+
+
+def build_id(path):
+    """The GNU build id of a program, as readelf shows it; empty without one."""
+    specs = lldb.SBModuleSpecList.GetModuleSpecifications(path)
+    return lldb.SBModule(specs.GetSpecAtIndex(0)).GetUUIDString().replace("-", "").lower() if specs.GetSize() else ""
+
+
+def save_core(debugger, path, result, _):
+    """Saves the app's memory in a file of this name, all of it, for `lldb --core`."""
+    error = debugger.GetSelectedTarget().GetProcess().SaveCore(path, "minidump", lldb.eSaveCoreFull)
+    if error.Fail():
+        result.SetError(str(error))
+        return
+    # LLDB 19 writes an exception for every thread that stands still, and reads no file with more than one:
+    # the others become unused streams. https://learn.microsoft.com/windows/win32/api/minidumpapiset
+    with open(path, "r+b") as core:
+        _, _, count, directory = struct.unpack("<4sIII", core.read(16))
+        core.seek(directory)
+        kinds = [struct.unpack("<III", core.read(12))[0] for _ in range(count)]
+        for number in [number for number, kind in enumerate(kinds) if kind == EXCEPTION_STREAM][1:]:
+            core.seek(directory + 12 * number)
+            core.write(bytes(12))
+
+
+EXCEPTION_STREAM = 6
+
+
+def tasks(debugger, _, result, __):
+    """Shows what tokio's tasks wait for: the async functions of each, outermost first, with the texts that they keep.
+
+    What is run by a thread at this moment is shown by `thread backtrace all` as well.
+    """
+    target = debugger.GetSelectedTarget()
+    # They would show whole trees.
+    debugger.HandleCommand("type category disable Rust")
+    try:
+        runtime = runtime_of(target.GetProcess())
+        if not runtime:
+            result.SetError("no thread of tokio is here")
+            return
+        for header in task_headers(target, runtime):
+            result.AppendMessage("\n".join(described(target, header)))
+    finally:
+        debugger.HandleCommand("type category enable Rust")
+
+
+def runtime_of(process):
+    """The handle of tokio's runtime, which each of its workers has."""
+    for thread in process:
+        for frame in thread:
+            if re.match(r"tokio::runtime::scheduler::multi_thread::worker::run(::h|$)", frame.GetFunctionName() or ""):
+                handle = variant(frame.FindVariable("handle"))
+                if handle:
+                    return member(handle, "__0", "ptr", "pointer")
+
+
+def task_headers(target, runtime):
+    """The tasks of a runtime, each as its tokio::runtime::task::core::Header."""
+    header = target.FindFirstType("tokio::runtime::task::core::Header")
+    lists = member(runtime, "data", "shared", "owned", "list", "lists")
+    first, a_list = member(lists, "data_ptr"), member(lists, "data_ptr").GetType().GetPointeeType()
+    for index in range(member(lists, "length").GetValueAsUnsigned()):
+        one = target.CreateValueFromAddress(
+            "list", address(target, first.GetValueAsUnsigned() + index * a_list.GetByteSize()), a_list
+        )
+        at = word(target, inside(one, "head").GetLoadAddress())
+        while at:
+            task = target.CreateValueFromAddress("task", address(target, at), header)
+            yield task
+            # In its trailer: the one before and the next.
+            at = word(target, at + member(task, "vtable", "trailer_offset").GetValueAsUnsigned() + 8)
+
+
+def described(target, header):
+    """The lines about a task."""
+    poll = target.ResolveLoadAddress(member(header, "vtable", "poll").GetValueAsUnsigned()).GetFunction()
+    cell = next((kind for kind in types_in(target, poll.GetBlock()) if kind.GetName().startswith(HARNESS)), None)
+    yield f"task {header.GetLoadAddress():#x}"
+    if not cell:
+        return
+    # Harness { cell: NonNull { pointer } }
+    cell = cell.GetFieldAtIndex(0).GetType().GetFieldAtIndex(0).GetType().GetPointeeType()
+    task = target.CreateValueFromAddress("cell", address(target, header.GetLoadAddress()), cell)
+    stage = variant(member(task, "core", "stage", "stage", "__0", "value"))
+    if stage and stage.GetNumChildren():
+        yield from awaited(target, stage.GetChildAtIndex(0))
+
+
+HARNESS = "tokio::runtime::task::harness::Harness<"
+
+
+def types_in(target, block):
+    """The types of the variables of a function, the inlined functions' too."""
+    while block.IsValid():
+        for value in block.GetVariables(target, True, True, False):
+            yield value.GetType()
+        yield from types_in(target, block.GetFirstChild())
+        block = block.GetSibling()
+
+
+def awaited(target, future):
+    """A line for each async function, from this future to the innermost that it waits for."""
+    while future and future.IsValid():
+        if re.match("core::pin::Pin<|alloc::boxed::Box<", future.GetTypeName()):
+            pointer, vtable = pointer_in(future)
+            if not vtable:
+                future = pointer.Dereference()
+                continue
+            # A vtable has drop, size, align, and then poll, whose self is a Pin { pointer } of what we look for.
+            poll = target.ResolveLoadAddress(word(target, vtable.GetValueAsUnsigned() + 24)).GetFunction()
+            pin = poll.GetType().GetFunctionArgumentTypes().GetTypeAtIndex(0)
+            kind = pin.GetFieldAtIndex(0).GetType().GetPointeeType()
+            if not kind.IsValid():
+                yield f"  {poll.GetName()}"
+                return
+            future = target.CreateValueFromAddress("future", address(target, pointer.GetValueAsUnsigned()), kind)
+            continue
+        state = variant(future)
+        # One without a state wraps another, or is the last.
+        inner = state.GetChildMemberWithName("__awaitee") if state else wrapped(future)
+        if state or not inner:
+            name = re.sub("<.*|::{async_(fn|block)_env#.*", "", future.GetTypeName())
+            yield f"  {name}{''.join(texts(target, state)) if state else ''}"
+        future = inner
+
+
+def wrapped(future):
+    """The future within another."""
+    return next((child for child in future.GetNonSyntheticValue() if FUTURE.search(child.GetTypeName())), None)
+
+
+FUTURE = re.compile(r"async_(fn|block)_env#|dyn core::future::future::Future")
+
+
+def pointer_in(value):
+    """The pointer of a Pin or a Box, and its vtable if it has one."""
+    while value.IsValid() and not value.GetType().IsPointerType():
+        value = value.GetNonSyntheticValue()
+        vtable = value.GetChildMemberWithName("vtable")
+        if vtable.IsValid():
+            return value.GetChildMemberWithName("pointer"), vtable
+        value = value.GetChildAtIndex(0)
+    return value, None
+
+
+def texts(target, state):
+    """What an async function keeps while it waits: the &str and the Strings, and what was requested."""
+    for value in state.GetNonSyntheticValue():
+        name = value.GetName()
+        if value.GetTypeName() == "&str":
+            at, length = value.GetChildMemberWithName("data_ptr"), value.GetChildMemberWithName("length")
+        elif value.GetTypeName() == "alloc::string::String":
+            at, length = inside(value, "pointer"), inside(value, "len")
+        elif value.GetTypeName() == "http::request::Parts":
+            name, path = "path", member(value, "uri", "path_and_query", "data", "bytes")
+            at, length = member(path, "ptr"), member(path, "len")
+            method = variant(member(value, "method", "__0"))
+            yield " " + method.GetTypeName().rpartition("::")[2].partition(":")[0].upper() if method else ""
+        else:
+            continue
+        text = target.GetProcess().ReadMemory(
+            at.GetValueAsUnsigned(), min(length.GetValueAsUnsigned(), 300), lldb.SBError()
+        )
+        if text:
+            yield f" {name}={text.decode(errors='replace')!r}"
+
+
+def variant(value):
+    """What an enum is, or in which state an async function waits."""
+    variants = list(value.GetNonSyntheticValue().GetChildMemberWithName("$variants$"))
+    tagged = [one for one in variants if one.GetChildMemberWithName("$discr$").IsValid()]
+    others = [one for one in variants if one not in tagged]
+    known = {one.GetName(): one for one in tagged}
+    found = next((known[f"$variant${tag}"] for tag in tags_of(value, tagged) if f"$variant${tag}" in known), None)
+    found = found or (others[0] if others else None)
+    return found and found.GetChildMemberWithName("value").GetNonSyntheticValue()
+
+
+def tags_of(value, tagged):
+    """The tag of an enum; or what it may be, the likeliest first.
+
+    LLDB 19 takes the tag's place (in bytes) for its width (in bits, modulo 256), and shows the first bytes instead.
+    Where it is among the places that this leaves, no member of the value is.
+    """
+    if not tagged:
+        return
+    tag = tagged[0].GetChildMemberWithName("$discr$")
+    kind, _, place = tag.GetTypeName().partition(":")
+    if not place:
+        yield tag.GetValueAsUnsigned()
+        return
+    size = {"char": 1, "short": 2, "int": 4, "long": 8}[kind.split()[-1]]
+    taken = set()
+    for one in tagged:
+        inner = one.GetChildMemberWithName("value").GetType()
+        for field in inner.fields:
+            taken.update(range(field.GetOffsetInBytes(), field.GetOffsetInBytes() + field.GetType().GetByteSize()))
+    for offset in range(int(place), value.GetType().GetByteSize(), 256):
+        if offset not in taken:
+            at = value.GetLoadAddress() + offset
+            yield value.GetProcess().ReadUnsignedFromMemory(at, size, lldb.SBError())
+
+
+def member(value, *names):
+    for name in names:
+        value = value.GetNonSyntheticValue().GetChildMemberWithName(name)
+    return value
+
+
+def inside(value, name, depth=6):
+    """The member of this name, wherever it is in a value; None if nowhere."""
+    value = value.GetNonSyntheticValue()
+    found = value.GetChildMemberWithName(name)
+    if found.IsValid():
+        return found
+    for child in value if depth and not value.GetType().IsPointerType() else ():
+        if found := inside(child, name, depth - 1):
+            return found
+
+
+def word(target, at):
+    return target.GetProcess().ReadPointerFromMemory(at, lldb.SBError())
+
+
+def address(target, at):
+    return lldb.SBAddress(at, target)
