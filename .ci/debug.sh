@@ -34,69 +34,93 @@ in_sidecar() { docker compose --progress quiet -f docker-compose.debug.yml exec 
 
 # The image that runs in production is debugged as the README prints it, while it works.
 production_is_debugged() {
-  local image core held stuck name=todo-app-other id
-  image=$(docker build --quiet --target prod .)
+  local production text name=todo-app-sidecar other=$work/other id
+  prod_has_no_symbols
   as_printed "docker compose -f docker-compose.debug.yml up --detach --force-recreate sidecar"
-  [[ $(docker build --quiet --target prod .) == "$image" ]] || { echo "the symbols change prod"; exit 1; }
   as_printed "docker compose -f docker-compose.debug.yml exec sidecar lldb --batch --one-line attach-production --one-line tasks --one-line 'thread backtrace all'" >"$work/trace"
   grep -F 'todo_app::command::start' "$work/trace"
   cargo test --quiet --test debugger production -- --ignored --nocapture
 
   # Which request is running, and what does it wait for? Here for somebody else's write to the database.
-  python3 -c 'import sqlite3, sys, time; sqlite3.connect(sys.argv[1]).execute("begin immediate"); time.sleep(300)' \
+  python3 -c 'import sqlite3, sys, time; sqlite3.connect(sys.argv[1]).execute("begin immediate"); time.sleep(120)' \
     "$(docker inspect --format '{{(index .Mounts 0).Source}}' "$(docker compose ps --quiet production)")/todo.db" &
-  held=$!
-  seconds_until locked; echo " s until it is locked"
-  while :; do adds || true; done &
-  stuck=$!
-  seconds_until told "POST path='/items'" "statement='begin immediate'"; echo " s until it is told"
+  id=$!
+  # shellcheck disable=SC2064  # the process of now
+  trap "kill $id || true" EXIT
+  seconds_until locked >"$work/seconds"
+  # They are asked for as long as the database is locked.
+  until adds; do :; done >"$work/waited" &
+  seconds_until told "POST path='/items'" "statement='begin immediate'" >"$work/seconds"
   # All of it goes into a core, and is read where there is nothing but that and the image with the symbols.
   as_printed "docker compose -f docker-compose.debug.yml exec sidecar lldb --batch --one-line attach-production --one-line 'save-core /tmp/core'"
-  kill "$held" "$stuck"
+  kill "$id"
+  trap - EXIT
   as_printed "docker compose -f docker-compose.debug.yml cp sidecar:/tmp/core todo-app.core"
-  chmod a+r todo-app.core
-  as_printed "docker run --rm --volume ./todo-app.core:/core:ro --network none todo-app:symbols lldb --batch --core /core --one-line tasks --one-line 'thread backtrace all'" >"$work/trace"
+  as_printed "docker run --rm --user \"\$(id --user)\" --volume ./todo-app.core:/core:ro --network none todo-app:symbols lldb --batch --core /core --one-line tasks --one-line 'thread backtrace all'" >"$work/trace"
   rm todo-app.core
-  for core in 'todo_app::command::start' "POST path='/items'" "statement='begin immediate'"; do grep -F "$core" "$work/trace"; done
+  for text in 'todo_app::command::start' "POST path='/items'" "statement='begin immediate'"; do grep -F "$text" "$work/trace"; done
 
-  # However the debugger ends, the app goes on.
+  # However the debugger ends, the same process goes on.
+  production=$(process_of_production)
   with_breakpoint
   in_sidecar sidecar pkill -KILL -x lldb
-  adds && adds
+  adds
   with_breakpoint
   docker compose -f docker-compose.debug.yml stop sidecar
-  adds && adds
+  adds
   docker compose -f docker-compose.debug.yml start sidecar
-  { echo attach-production; sleep 60; } | in_sidecar --env PAUSE_LIMIT=2 sidecar lldb >"$work/paused" 2>&1 &
-  seconds_until grep 'stands still' "$work/paused"; echo " s until it stands still"
-  seconds_until adds; echo " s until it goes on"
+  rm -f "$work/paused"
+  { echo attach-production; sleep 20; } | in_sidecar --env PAUSE_LIMIT=2 sidecar lldb >"$work/paused" 2>&1 &
+  seconds_until grep 'stands still' "$work/paused" >"$work/seconds"
+  echo "it went on after $(seconds_until adds) s"
   grep 'it has stood still for 2 s' "$work/paused"
-  docker compose -f docker-compose.debug.yml rm --stop --force sidecar
+  adds
+  [[ $(process_of_production) == "$production" ]] || { echo "it was started again"; exit 1; }
+  as_printed "docker compose -f docker-compose.debug.yml rm --stop --force sidecar"
 
-  # Without compose; and symbols of another build are refused: here the build id is made another one.
-  for name in todo-app-run todo-app-other; do
-    remove_container "$name"
-    if [[ $name == todo-app-run ]]; then
-      docker run --detach --name "$name" todo-app:prod >"$work/id"
-      as_printed "docker run --rm --pid \"container:\$(docker ps --quiet --filter ancestor=todo-app:prod)\" --network none --cap-drop ALL --cap-add SYS_PTRACE todo-app:symbols lldb --batch --one-line attach-production --one-line tasks" >"$work/trace"
-      grep -F 'sqlx_core::pool' "$work/trace"
-    else
-      rm -rf "$work/other" && mkdir "$work/other"
-      id=$(docker create todo-app:prod) && docker cp "$id:/app/todo-app" "$work/other" && remove_container "$id"
-      id=$(readelf --notes "$work/other/todo-app" | sed --quiet 's/.*Build ID: //p')
-      perl -0pi -e "s/\Q@{[pack 'H*', '$id']}\E/@{[pack 'H*', 'ab' x 20]}/" "$work/other/todo-app"
-      printf 'FROM todo-app:prod\nCOPY todo-app /app/todo-app\n' >"$work/other/Dockerfile"
-      docker run --detach --name "$name" "$(docker build --quiet "$work/other")" >"$work/id"
-      if docker run --rm --pid "container:$name" --network none --cap-drop ALL --cap-add SYS_PTRACE todo-app:symbols \
-        lldb --batch --one-line attach-production >"$work/trace" 2>&1; then echo "the wrong symbols are taken"; exit 1; fi
-      grep -F 'these are not the symbols' "$work/trace"
-    fi
-    remove_container "$name"
-  done
+  # Without compose.
+  remove_container "$name"
+  docker run --detach --name "$name" todo-app:prod >"$work/id"
+  seconds_until healthy "$name" >"$work/healthy"
+  as_printed "docker run --rm --pid \"container:\$(docker ps --quiet --filter ancestor=todo-app:prod)\" --network none --cap-drop ALL --cap-add SYS_PTRACE todo-app:symbols lldb --batch --one-line attach-production --one-line tasks" >"$work/trace"
+  grep -F 'sqlx_core::pool' "$work/trace"
+  # What is typed reaches the debugger.
+  echo 'script print(6 * 7)' | docker run --rm --interactive todo-app:symbols lldb >"$work/trace"
+  grep -x 42 "$work/trace"
+  remove_container "$name"
+
+  # Symbols of another build are refused: here of one with another build id.
+  rm -rf "$other" && mkdir "$other"
+  id=$(docker create todo-app:prod)
+  docker cp "$id:/app/todo-app" "$other"
+  remove_container "$id"
+  id=$(build_id "$other/todo-app")
+  perl -0pi -e "s/\Q@{[pack 'H*', '$id']}\E/@{[pack 'H*', 'ab' x 20]}/" "$other/todo-app"
+  printf 'FROM todo-app:prod\nCOPY todo-app /app/todo-app\n' >"$other/Dockerfile"
+  docker run --detach --name "$name" "$(docker build --quiet "$other")" >"$work/id"
+  if docker run --rm --pid "container:$name" --network none --cap-drop ALL --cap-add SYS_PTRACE todo-app:symbols \
+    lldb --batch --one-line attach-production >"$work/trace" 2>&1; then echo "the wrong symbols are taken"; exit 1; fi
+  grep -F 'these are not the symbols' "$work/trace"
+  remove_container "$name"
 }
 
-locked() { [[ $(curl --silent --max-time 0.5 --output "$work/answer" --write-out '%{http_code}' --data title=Waits http://localhost:8000/items) != 303 ]]; }
+# The production image is the same where there is no target for symbols, and has none in it.
+prod_has_no_symbols() {
+  local id
+  [[ $(docker build --quiet --target prod .) == "$(sed '/ AS symbols$/,/^CMD /d' Dockerfile | tee "$work/without" | docker build --quiet --target prod --file - .)" ]]
+  if grep -q ' AS symbols' "$work/without"; then exit 1; fi
+  id=$(docker create todo-app:prod)
+  docker cp "$id:/app/todo-app" "$work/stripped"
+  remove_container "$id"
+  if readelf --sections --wide "$work/stripped" | grep -E ' \.(debug_info|symtab) '; then echo "prod has symbols"; exit 1; fi
+  id=$(build_id "$work/stripped")
+  docker run --rm todo-app:symbols test -f "/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug"
+}
+
+build_id() { readelf --notes "$1" | sed --quiet 's/.*Build ID: //p'; }
+process_of_production() { docker inspect --format '{{.State.Pid}} {{.RestartCount}}' "$(docker compose ps --quiet production)"; }
 adds() { [[ $(curl --silent --max-time 5 --output "$work/answer" --write-out '%{http_code}' --data title=Added http://localhost:8000/items) == 303 ]]; }
+locked() { ! curl --silent --max-time 0.5 --output "$work/answer" --data title=Waits http://localhost:8000/items; }
 
 # told TEXT...: whether the tasks of the app say this.
 told() {
@@ -107,9 +131,10 @@ told() {
 
 # Leaves a debugger with a breakpoint where items are added, which the app has not reached yet.
 with_breakpoint() {
-  { echo attach-production; echo "breakpoint set --file src/pages.rs --line $(sed -n '/let new = NewItem {/=' src/pages.rs)"; echo continue; sleep 60; } |
+  rm -f "$work/breakpoint"
+  { echo attach-production; echo "breakpoint set --file src/pages.rs --line $(sed -n '/let new = NewItem {/=' src/pages.rs)"; echo continue; sleep 20; } |
     in_sidecar sidecar lldb >"$work/breakpoint" 2>&1 &
-  seconds_until grep 'resuming' "$work/breakpoint"; echo " s until the breakpoint is there"
+  seconds_until grep 'resuming' "$work/breakpoint" >"$work/seconds"
 }
 
 # As somebody with this uid would have it, who may use Docker: a fresh clone, and a home.

@@ -10,10 +10,11 @@ import struct
 import lldb
 
 PROGRAM = "/app/todo-app"
+STANDS_STILL = f"todo-app stands still until detach, at most {os.environ['PAUSE_LIMIT']} s (PAUSE_LIMIT; 0: no limit)."
 
 
 def __lldb_init_module(debugger, _):
-    for command in ("attach_production", "tasks", "save_core"):
+    for command in ("attach_production", "find_production", "tasks", "save_core"):
         debugger.HandleCommand(
             f"command script add --overwrite --function {__name__}.{command} {command.replace('_', '-')}"
         )
@@ -27,32 +28,24 @@ def bound_the_formatters():
     lldb.SBProcess.ReadMemory = lambda process, address, size, error: read(process, address, min(size, 64_000), error)
 
 
+def find_production(debugger, _, result, __):
+    """Makes attach-found the command that attaches to the todo-app in production, if these are its symbols.
+
+    For CodeLLDB, which has to run what attaches itself: https://github.com/vadimcn/codelldb/issues/1293
+    """
+    pid = found(result)
+    if pid:
+        prepare(debugger)
+        debugger.HandleCommand(f"command alias attach-found process attach --pid {pid}")
+        result.AppendMessage(STANDS_STILL)
+
+
 def attach_production(debugger, _, result, __):
-    """Attaches to the todo-app that runs in production, if these are its symbols."""
-    found = [int(name) for name in os.listdir("/proc") if name.isdigit() and is_served_by(name)]
-    if len(found) != 1:
-        result.SetError(f"{len(found) or 'no'} todo-app runs here (docker run --pid container:NAME)")
+    """Attaches to the todo-app in production, if these are its symbols."""
+    pid = found(result)
+    if not pid:
         return
-    pid = found[0]
-    owner = os.stat(f"/proc/{pid}").st_uid
-    if owner != os.getuid():
-        result.SetError(f"it runs as user {owner}, so this must, too: docker run --user {owner}")
-        return
-    for path in programs_of(pid):
-        theirs, ours = build_id(f"/proc/{pid}/root{path}"), build_id(path)
-        if theirs != ours:
-            result.SetError(
-                f"these are not the symbols of the {path} that runs: its build id is {theirs}, theirs is {ours}."
-                " Take the image that was built with it"
-            )
-            return
-    # Before it stands still: the target with its symbols, and no breakpoint of LLDB's own in its libraries.
-    debugger.HandleCommand("settings set plugin.jit-loader.gdb.enable off")
-    target = debugger.GetSelectedTarget()
-    if not target.GetExecutable().IsValid():
-        target = debugger.CreateTarget(PROGRAM)
-        debugger.SetSelectedTarget(target)
-    target.FindFunctions("main")
+    target = prepare(debugger)
     error, asynchronous = lldb.SBError(), debugger.GetAsync()
     debugger.SetAsync(False)
     target.AttachToProcessWithID(debugger.GetListener(), pid, error)
@@ -60,20 +53,62 @@ def attach_production(debugger, _, result, __):
     if error.Fail():
         result.SetError(f"{error}; does the container have SYS_PTRACE (docker run --cap-add SYS_PTRACE)?")
         return
-    target.BreakpointDelete(-1)
+    # LLDB's own, in the loader of libraries: where a killed container leaves it, the app would end there.
+    for own in range(-1, -9, -1):
+        target.BreakpointDelete(own)
+    result.AppendMessage(STANDS_STILL)
+
+
+def found(result):
+    """The process to attach to; None, and an error, if there is none or if it is another build."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit() and is_served_by(name)]
+    if not pids:
+        result.SetError("no todo-app runs here (docker run --pid container:NAME)")
+        return None
+    pid = min(pids)
+    with open(f"/proc/{pid}/status") as status:
+        debugger = int(re.search(r"TracerPid:\s*(\d+)", status.read())[1])
+    if debugger:
+        result.SetError(f"another debugger is there already (process {debugger}): end it first")
+        return None
+    if not re.fullmatch(r"\d+(\.\d+)?", os.environ["PAUSE_LIMIT"]):
+        result.SetError("PAUSE_LIMIT is no number of seconds")
+        return None
+    owner = os.stat(f"/proc/{pid}").st_uid
+    if owner != os.getuid():
+        result.SetError(f"it runs as user {owner}, so this must, too: docker run --user {owner}")
+        return None
+    for path in programs_of(pid):
+        theirs, ours = build_id(f"/proc/{pid}/root{path}"), build_id(path)
+        if theirs != ours:
+            result.SetError(
+                f"these are not the symbols of the {path} that runs: its build id is {theirs}, theirs is {ours}."
+                " Take the image that was built with it"
+            )
+            return None
+    return pid
+
+
+def prepare(debugger):
+    """The target, with its symbols read before the app stands still."""
+    debugger.HandleCommand("settings set plugin.jit-loader.gdb.enable off")
+    target = debugger.GetSelectedTarget()
+    if not target.GetExecutable().IsValid():
+        target = debugger.CreateTarget(PROGRAM)
+        debugger.SetSelectedTarget(target)
+    target.FindFunctions("main")
     # What the app gets every day (a client that is gone, docker stop) is no reason to stand still.
-    quietly = lldb.SBCommandReturnObject()
-    debugger.GetCommandInterpreter().HandleCommand("process handle --stop false --notify false SIGPIPE SIGTERM", quietly)
-    limit = os.environ.get("PAUSE_LIMIT", "10")
-    result.AppendMessage(f"todo-app (process {pid}) stands still; it goes on after {limit} s (PAUSE_LIMIT) or by detach.")
+    signals = "process handle --stop false --notify false SIGPIPE SIGTERM"
+    debugger.GetCommandInterpreter().HandleCommand(signals, lldb.SBCommandReturnObject())
+    return target
 
 
 def is_served_by(pid):
-    """Whether a process is the server: its health check runs the same program, for a moment."""
+    """Whether a process is the server; its health check runs the same program, for a moment."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as line:
-            arguments = line.read().split(b"\0")
-        return os.readlink(f"/proc/{pid}/exe") == PROGRAM and arguments[1:2] in ([b""], [b"serve"])
+            program, *arguments = line.read().decode(errors="replace").split("\0")
+        return program == PROGRAM and arguments in ([""], ["serve", ""])
     except OSError:
         return False
 

@@ -38,14 +38,9 @@ pub fn ask_adapter(adapter: &mut Command, name: &str, chosen: &[(&str, &str)], m
             json!(format!("command source -s 1 {formatters}/lldb_commands")),
         ]);
     }
-    // What CodeLLDB and lldb-dap call by different names.
-    for (theirs, ours) in [("targetCreateCommands", "preRunCommands"), ("processCreateCommands", "attachCommands")] {
-        if let Some(commands) = attributes.remove(theirs) {
-            attributes.insert(ours.into(), commands);
-        }
-    }
-    if let Some(Value::Object(map)) = attributes.remove("sourceMap") {
-        attributes.insert("sourceMap".into(), map.into_iter().map(|(from, to)| json!([from, to])).collect());
+    // What lldb-dap has by another name.
+    if let Some(commands) = attributes.remove("processCreateCommands") {
+        attributes.insert("attachCommands".into(), commands);
     }
     attributes.extend(more.as_object().expect("attributes").clone());
     Session::ask(adapter, &request, &configuration)

@@ -49,13 +49,26 @@ fn the_user_and_the_folders_are_the_same_everywhere() {
     assert_eq!(devcontainer["remoteUser"], "dev");
     assert!(file("docker/as-source-owner").contains("setpriv --reuid=dev --regid=dev"));
 
+    // The user of prod reads its process, so it is that of the debugger beside it.
+    assert_eq!(values("Dockerfile", "USER "), set(["10001:10001", "dev", "haproxy", "root"]));
+    assert!(values("Dockerfile", "--uid ").contains("10001"));
+
     assert_eq!(values("Dockerfile", "WORKDIR "), set(["/app", "/workspaces/todo-app"]));
     assert_eq!(devcontainer["workspaceFolder"], "/workspaces/todo-app");
     assert_eq!(values("docker-compose.yml", "source: ., target: "), set(["/workspaces/todo-app"]));
     assert_eq!(values("docker-compose.debug.yml", "- .:"), set(["/workspaces/todo-app"]));
 
     assert_eq!(values("Dockerfile", "CARGO_TARGET_DIR="), set(["/target"]));
-    assert_eq!(values(".vscode/launch.json", "\"program\": \""), set(["/target/debug/todo-app"]));
+    assert_eq!(values(".vscode/launch.json", "\"program\": \""), set(["/app/todo-app", "/target/debug/todo-app"]));
+
+    // Where the README has a breakpoint set, an item was made.
+    let line = file("src/pages.rs").lines().position(|line| line.contains("let new = NewItem {")).expect("the line");
+    assert_eq!(values("README.md", "--line "), set([&format!("{}`", line + 2)]));
+
+    // The path of what runs in production, and of the debugger's commands.
+    assert_eq!(values("Dockerfile", "ENTRYPOINT [\"/app/"), set(["todo-app"]));
+    assert_eq!(values("symbols/production.py", "PROGRAM = \""), set(["/app/todo-app"]));
+    assert_eq!(values("symbols/lldbinit", "/workspaces/todo-app/"), set(["symbols/production.py"]));
 }
 
 /// An editor that attaches to a container which it has not started reads only the image's label.
@@ -98,8 +111,10 @@ fn launch_json_has_only_attributes_that_codelldb_knows() {
         if configuration["name"] == "Debug todo-app" {
             assert_eq!(configuration["gracefulShutdown"], "SIGTERM", "Stop kills the app otherwise");
         }
-        // Or text is shown as pointers.
-        assert_eq!(configuration["sourceLanguages"], json!(["rust"]), "{}", configuration["name"]);
+        // Or text is shown as pointers. The sidecar has no Rust to take them from.
+        let formatters = [&configuration["sourceLanguages"][0], &configuration["initCommands"][0]];
+        let known = [&json!("rust"), &json!("command source ${workspaceFolder}/symbols/lldbinit")];
+        assert!(formatters.iter().any(|loaded| known.contains(loaded)), "{}", configuration["name"]);
         for key in configuration["cargo"].as_object().into_iter().flat_map(|cargo| cargo.keys()) {
             assert!(["args", "env", "cwd", "problemMatcher", "filter"].contains(&key.as_str()), "cargo.{key}");
         }
