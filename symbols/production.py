@@ -160,7 +160,11 @@ def tasks(debugger, _, result, __):
             result.SetError("no thread of tokio is here")
             return
         for header in task_headers(target, runtime):
-            result.AppendMessage("\n".join(described(target, header)))
+            try:
+                result.AppendMessage("\n".join(described(target, header)))
+            except (AttributeError, OverflowError, TypeError, ValueError):
+                # A thread is at work on it, so that it may hold anything.
+                result.AppendMessage(f"task {header.GetLoadAddress():#x} is running: see thread backtrace all")
     finally:
         debugger.HandleCommand("type category enable Rust")
 
@@ -221,7 +225,10 @@ def types_in(target, block):
 
 def awaited(target, future):
     """A line for each async function, from this future to the innermost that it waits for."""
-    while future and future.IsValid():
+    # No more, since one that a thread is at work on may hold anything.
+    for _ in range(100):
+        if not future or not future.IsValid():
+            return
         if re.match("core::pin::Pin<|alloc::boxed::Box<", future.GetTypeName()):
             pointer, vtable = pointer_in(future)
             if not vtable:
@@ -279,9 +286,8 @@ def texts(target, state):
             yield " " + method.GetTypeName().rpartition("::")[2].partition(":")[0].upper() if method else ""
         else:
             continue
-        text = target.GetProcess().ReadMemory(
-            at.GetValueAsUnsigned(), min(length.GetValueAsUnsigned(), 300), lldb.SBError()
-        )
+        at, length = at.GetValueAsUnsigned(), min(length.GetValueAsUnsigned(), 300)
+        text = length and target.GetProcess().ReadMemory(at, length, lldb.SBError())
         if text:
             yield f" {name}={text.decode(errors='replace')!r}"
 
