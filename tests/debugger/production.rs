@@ -16,7 +16,7 @@ const URL: &str = "http://localhost:8000";
 const SOURCE: &str = "/workspaces/todo-app";
 
 /// How long the app is watched before, between and after, so that a 99th percentile says something.
-const QUIET: Duration = Duration::from_secs(4);
+const QUIET: Duration = Duration::from_secs(2);
 
 /// A program in the sidecar.
 fn in_sidecar(arguments: &[&str]) -> Command {
