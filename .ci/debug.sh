@@ -77,6 +77,8 @@ production_is_debugged() {
   adds
   [[ $(process_of_production) == "$production" ]] || { echo "it was started again"; exit 1; }
   as_printed "docker compose -f docker-compose.debug.yml rm --stop --force sidecar"
+  # And has nothing left of it all, not even zombies.
+  if pgrep --parent "${production% *}"; then echo "debuggers have left these"; exit 1; fi
 
   # Without compose.
   remove_container "$name"

@@ -62,6 +62,10 @@ fn start() -> Result<(), String> {
 async fn serve(config: Config) -> Result<(), String> {
     let _written_at_the_end = log::start(&config.log_filter, config.log_format);
     let stop = stop_signal().map_err(|e| format!("signals cannot be heeded ({e})"))?;
+    #[cfg(target_os = "linux")]
+    if std::process::id() == 1 {
+        tokio::spawn(reap_orphans());
+    }
     let store = open_store(&config).await.map_err(|e| e.to_string())?;
     let rocket = app::rocket(&config, Arc::clone(&store)).ignite().await;
     let served = match rocket {
@@ -101,6 +105,16 @@ async fn launch(
     }
     shutdown.notify();
     served.await
+}
+
+/// Waits for the processes whose parent has ended, which the first process of a container is given: without, what
+/// a debugger beside it leaves would stay as zombies. The app itself starts none.
+#[cfg(target_os = "linux")]
+async fn reap_orphans() {
+    let Ok(mut ended) = signal(SignalKind::child()) else { return };
+    while ended.recv().await.is_some() {
+        while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}
+    }
 }
 
 /// SIGTERM or Ctrl-C.

@@ -10,7 +10,8 @@ import struct
 import lldb
 
 PROGRAM = "/app/todo-app"
-STANDS_STILL = f"todo-app stands still until detach, at most {os.environ['PAUSE_LIMIT']} s (PAUSE_LIMIT; 0: no limit)."
+LIMIT = os.environ["PAUSE_LIMIT"]
+STANDS_STILL = "todo-app stands still until detach" + (f", at most {LIMIT} s (PAUSE_LIMIT)" if LIMIT != "0" else "")
 
 
 def __lldb_init_module(debugger, _):
@@ -51,7 +52,7 @@ def attach_production(debugger, _, result, __):
     target.AttachToProcessWithID(debugger.GetListener(), pid, error)
     debugger.SetAsync(asynchronous)
     if error.Fail():
-        result.SetError(f"{error}; does the container have SYS_PTRACE (docker run --cap-add SYS_PTRACE)?")
+        result.SetError(f"{error}; is another debugger there, or SYS_PTRACE missing (docker run --cap-add SYS_PTRACE)?")
         return
     # LLDB's own, in the loader of libraries: where a killed container leaves it, the app would end there.
     for own in range(-1, -9, -1):
@@ -71,8 +72,8 @@ def found(result):
     if debugger:
         result.SetError(f"another debugger is there already (process {debugger}): end it first")
         return None
-    if not re.fullmatch(r"\d+(\.\d+)?", os.environ["PAUSE_LIMIT"]):
-        result.SetError("PAUSE_LIMIT is no number of seconds")
+    if not re.fullmatch(r"\d{1,6}(\.\d+)?", LIMIT):
+        result.SetError("PAUSE_LIMIT is no number of seconds up to 999999")
         return None
     owner = os.stat(f"/proc/{pid}").st_uid
     if owner != os.getuid():
