@@ -93,10 +93,8 @@ production_is_debugged() {
 
   # Symbols of another build are refused: here of one with another build id.
   rm -rf "$other" && mkdir "$other"
-  id=$(docker create todo-app:prod)
-  docker cp "$id:/app/todo-app" "$other"
-  remove_container "$id"
-  id=$(build_id "$other/todo-app")
+  cp "$work/stripped" "$other/todo-app"
+  id=$(build_id "$work/stripped")
   perl -0pi -e "s/\Q@{[pack 'H*', '$id']}\E/@{[pack 'H*', 'ab' x 20]}/" "$other/todo-app"
   printf 'FROM todo-app:prod\nCOPY todo-app /app/todo-app\n' >"$other/Dockerfile"
   docker run --detach --name "$name" "$(docker build --quiet "$other")" >"$work/id"
@@ -106,7 +104,7 @@ production_is_debugged() {
   remove_container "$name"
 }
 
-# The production image is the same where there is no target for symbols, and has none in it.
+# The production image is the same where there is no target for symbols, and has none in its program ($work/stripped).
 prod_has_no_symbols() {
   local id
   [[ $(docker build --quiet --target prod .) == "$(sed '/ AS symbols$/,/^CMD /d' Dockerfile | tee "$work/without" | docker build --quiet --target prod --file - .)" ]]

@@ -186,12 +186,10 @@ def task_headers(target, runtime):
     lists = member(runtime, "data", "shared", "owned", "list", "lists")
     first, a_list = member(lists, "data_ptr"), member(lists, "data_ptr").GetType().GetPointeeType()
     for index in range(member(lists, "length").GetValueAsUnsigned()):
-        one = target.CreateValueFromAddress(
-            "list", address(target, first.GetValueAsUnsigned() + index * a_list.GetByteSize()), a_list
-        )
+        one = value_at(target, first.GetValueAsUnsigned() + index * a_list.GetByteSize(), a_list)
         at = word(target, inside(one, "head").GetLoadAddress())
         while at:
-            task = target.CreateValueFromAddress("task", address(target, at), header)
+            task = value_at(target, at, header)
             yield task
             # In its trailer: the one before and the next.
             at = word(target, at + member(task, "vtable", "trailer_offset").GetValueAsUnsigned() + 8)
@@ -206,7 +204,7 @@ def described(target, header):
         return
     # Harness { cell: NonNull { pointer } }
     cell = cell.GetFieldAtIndex(0).GetType().GetFieldAtIndex(0).GetType().GetPointeeType()
-    task = target.CreateValueFromAddress("cell", address(target, header.GetLoadAddress()), cell)
+    task = value_at(target, header.GetLoadAddress(), cell)
     stage = variant(member(task, "core", "stage", "stage", "__0", "value"))
     if stage and stage.GetNumChildren():
         yield from awaited(target, stage.GetChildAtIndex(0))
@@ -242,7 +240,7 @@ def awaited(target, future):
             if not kind.IsValid():
                 yield f"  {poll.GetName()}"
                 return
-            future = target.CreateValueFromAddress("future", address(target, pointer.GetValueAsUnsigned()), kind)
+            future = value_at(target, pointer.GetValueAsUnsigned(), kind)
             continue
         state = variant(future)
         # One without a state wraps another, or is the last.
@@ -350,5 +348,5 @@ def word(target, at):
     return target.GetProcess().ReadPointerFromMemory(at, lldb.SBError())
 
 
-def address(target, at):
-    return lldb.SBAddress(at, target)
+def value_at(target, at, kind):
+    return target.CreateValueFromAddress("value", lldb.SBAddress(at, target), kind)

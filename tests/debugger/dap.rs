@@ -106,9 +106,8 @@ impl Session {
     }
 
     /// Gives the adapter one of LLDB's commands, as in an editor's debug console.
-    pub fn command(&mut self, command: &str) -> String {
-        let answer = self.request("evaluate", &json!({ "expression": format!("`{command}"), "context": "repl" }));
-        answer["result"].as_str().unwrap_or_default().to_owned()
+    pub fn command(&mut self, command: &str) {
+        self.request("evaluate", &json!({ "expression": format!("`{command}"), "context": "repl" }));
     }
 
     /// Lets the debuggee run, now that the breakpoints are set.

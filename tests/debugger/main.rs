@@ -4,6 +4,7 @@
 
 mod dap;
 mod launch;
+mod load;
 mod production;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
@@ -13,13 +14,14 @@ mod values;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rocket::serde::json::json;
 use tempfile::{TempDir, tempdir};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 
+use load::Load;
 use support::{Server, client, command};
 
 const DEBUG: &str = "Debug todo-app";
@@ -92,19 +94,7 @@ async fn f5_stops_in_a_live_request_and_shows_its_values() {
 async fn attaching_under_load_fails_no_request_and_the_app_goes_on_after_it() {
     let (_alone, folder) = (alone().await, tempdir().unwrap());
     let server = Server::start(folder.path());
-    let (stop_load, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let load: Vec<_> = (0..4)
-        .map(|_| {
-            let (client, url, stop, answered) = (client(), server.url.clone(), stop_load.clone(), answered.clone());
-            tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    let answer = client.get(&url).send().await.unwrap();
-                    assert_eq!(answer.status(), 200);
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
+    let load = Load::start(&server.url, 4, 0, Duration::ZERO);
 
     let mut session = launch::start(ATTACH, &[], json!({}));
     session.break_at(in_a_live_request());
@@ -117,15 +107,12 @@ async fn attaching_under_load_fails_no_request_and_the_app_goes_on_after_it() {
     assert_eq!(answer.await.unwrap(), 303);
     session.disconnect();
 
-    let before = answered.load(Ordering::Relaxed);
+    let before = load.count();
     assert_eq!(add(&server.url, "Detached").await.unwrap(), 303);
-    while answered.load(Ordering::Relaxed) < before + 10 {
+    while load.count() < before + 10 {
         tokio::task::yield_now().await;
     }
-    stop_load.store(true, Ordering::Relaxed);
-    for client in load {
-        client.await.unwrap();
-    }
+    load.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

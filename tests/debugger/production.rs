@@ -2,14 +2,12 @@
 //! Needs both on this machine, which `.ci/run` starts: `docker compose up production`, and the sidecar.
 
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rocket::serde::json::json;
 
 use crate::launch::ask_adapter;
-use crate::support::client;
+use crate::load::Load;
 use crate::{add, in_a_live_request};
 
 const URL: &str = "http://localhost:8000";
@@ -26,80 +24,11 @@ fn in_sidecar(arguments: &[&str]) -> Command {
     command
 }
 
-/// Requests all the time, pages and new items, none of which may fail.
-struct Load {
-    stop: Arc<AtomicBool>,
-    /// When each was sent, and how long its answer took.
-    answered: Arc<Mutex<Vec<(Instant, Duration)>>>,
-    /// Held while an item is added: LLDB 19 may stop once more where two threads come to a breakpoint at once.
-    adding: Arc<tokio::sync::Mutex<()>>,
-    clients: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Load {
-    fn start() -> Self {
-        let mut load =
-            Self { stop: Arc::default(), answered: Arc::default(), adding: Arc::default(), clients: Vec::new() };
-        load.clients = (0..8).map(|number| tokio::spawn(load.requests(number % 2 == 0))).collect();
-        load
-    }
-
-    /// What one client does.
-    fn requests(&self, adds: bool) -> impl Future<Output = ()> + use<> {
-        let (stop, answered, adding) = (self.stop.clone(), self.answered.clone(), self.adding.clone());
-        async move {
-            let client = client();
-            while !stop.load(Ordering::Relaxed) {
-                let (turn, request) = match adds {
-                    true => (
-                        Some(adding.lock().await),
-                        client.post(format!("{URL}/items")).form(&[("title", "One of many")]),
-                    ),
-                    false => (None, client.get(URL)),
-                };
-                let sent = Instant::now();
-                let status = request.send().await.expect("an answer").status();
-                answered.lock().unwrap().push((sent, sent.elapsed()));
-                assert_eq!(status, if adds { 303 } else { 200 });
-                drop(turn);
-                // Some hundred requests in a second, not as many as it can.
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-    }
-
-    /// In which time 99 of 100 requests were answered that were sent and answered in a time.
-    fn p99(&self, from: Instant, to: Instant) -> Duration {
-        let answered = self.answered.lock().unwrap();
-        let within = answered.iter().filter(|(sent, took)| *sent >= from && *sent + *took <= to);
-        let mut times: Vec<_> = within.map(|(_, took)| *took).collect();
-        times.sort();
-        times[times.len() * 99 / 100]
-    }
-
-    /// The longest time that an answer took.
-    fn longest(&self, from: Instant, to: Instant) -> Duration {
-        let answered = self.answered.lock().unwrap();
-        answered
-            .iter()
-            .filter(|(sent, took)| *sent + *took >= from && *sent <= to)
-            .map(|(_, took)| *took)
-            .max()
-            .unwrap()
-    }
-
-    async fn end(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for client in self.clients {
-            client.await.unwrap();
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container in production and its sidecar"]
 async fn production_is_looked_into_under_load_and_no_request_fails() {
-    let load = Load::start();
+    // Some hundred requests in a second, not as many as it can.
+    let load = Load::start(URL, 4, 4, Duration::from_millis(10));
     let start = Instant::now();
     tokio::time::sleep(QUIET).await;
 
@@ -122,7 +51,8 @@ async fn production_is_looked_into_under_load_and_no_request_fails() {
     let mut session = ask_adapter(&mut adapter, "Attach to production", &source, json!({})).started();
     let (_, line) = in_a_live_request();
     // After it, where the item is made.
-    session.break_at(("/workspaces/todo-app/src/pages.rs", line + 1));
+    let pages = format!("{SOURCE}/src/pages.rs");
+    session.break_at((&pages, line + 1));
     session.command(&format!(
         "breakpoint command add --script-type python --one-liner 'return \"{title}\" in str(frame.FindVariable(\"new\"))'"
     ));
@@ -131,7 +61,7 @@ async fn production_is_looked_into_under_load_and_no_request_fails() {
     let answer = add(URL, title);
     let stop = session.stopped();
     assert!(stop.frames[0].function.contains("todo_app::pages::add"), "{}", stop.frames[0].function);
-    assert_eq!(stop.frames[0].file, "/workspaces/todo-app/src/pages.rs");
+    assert_eq!(stop.frames[0].file, pages);
     let new = session.local(&stop, "new");
     assert!(new.contains(title), "{new}");
     session.go_on(&stop);
