@@ -28,7 +28,7 @@ pub const BASE: &str = "/api";
 /// How many items are read at once to answer all of them, and the most that `limit` takes.
 const CHUNK: u32 = 1_000;
 
-/// The largest position, either way: near it JSON's numbers are still read exactly enough to tell what is more.
+/// The largest position, either way: doubles near it still tell thousands of fractions apart.
 const ORDER_MAX: f64 = 1e12;
 
 /// An item.

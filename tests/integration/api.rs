@@ -139,7 +139,10 @@ async fn a_todo_is_posted_with_an_order() {
 async fn a_patch_changes_the_order() {
     let app = App::start().await;
     let todo = app.posts(r#"{"title": "blah", "order": 10}"#).await;
-    assert_eq!(app.patches(&todo, r#"{"order": 95}"#).await.is(200).json()["order"], 95);
+    for order in ["95", "-0.5", "999999999999.9999"] {
+        let changed = app.patches(&todo, &format!(r#"{{"order": {order}}}"#)).await.is(200).json();
+        assert_eq!(changed["order"].to_string(), order);
+    }
 }
 
 #[rocket::async_test]
@@ -247,6 +250,7 @@ async fn a_patch_with_a_wrong_field_is_refused_and_changes_nothing() {
         r#"{"completed": null}"#,
         r#"{"completed": "yes"}"#,
         r#"{"order": 1e16}"#,
+        r#"{"order": 1000000000000.0001}"#,
         r#"{"order": null}"#,
         r#"["title"]"#,
         r#"{"title": "good", "due": "bad"}"#,
