@@ -61,9 +61,9 @@ fn the_user_and_the_folders_are_the_same_everywhere() {
     assert_eq!(values("Dockerfile", "CARGO_TARGET_DIR="), set(["/target"]));
     assert_eq!(values(".vscode/launch.json", "\"program\": \""), set(["/app/todo-app", "/target/debug/todo-app"]));
 
-    // Where the README has a breakpoint set, an item was made.
+    // Where the guide has a breakpoint set, an item was made.
     let line = file("src/pages.rs").lines().position(|line| line.contains("let new = NewItem {")).expect("the line");
-    assert_eq!(values("README.md", "--line "), set([&format!("{}`", line + 2)]));
+    assert_eq!(values("docs/debug-production.md", "--line "), set([&format!("{}`", line + 2)]));
 
     // The path of what runs in production, and of the debugger's commands.
     assert_eq!(values("Dockerfile", "ENTRYPOINT [\"/app/"), set(["todo-app"]));
