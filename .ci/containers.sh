@@ -8,10 +8,12 @@ fresh_copy() { rm -rf "$1" && git clone --quiet --no-local . "$1"; }
 # A running engine without what an earlier run has left: "up" would take its containers, its images and what
 # it has compiled for new. Lists are left.
 engine() {
+  local file
   .ci/docker/up
-  docker compose -f docker-compose.debug.yml --profile '*' down --rmi local --volumes
-  docker compose --profile '*' down --rmi local
-  docker compose config --format json | jq --raw-output '.volumes["dev-target", "test-target"].name' | xargs docker volume rm --force
+  for file in docker-compose.debug.yml docker-compose.yml; do
+    docker compose -f "$file" --profile '*' down --rmi local
+    docker compose -f "$file" config --format json | jq --raw-output '.volumes[].name | select(endswith("-target"))' | xargs docker volume rm --force
+  done
 }
 
 lint_containers() {
@@ -19,7 +21,7 @@ lint_containers() {
   "$work/venv/bin/hadolint" --config .ci/hadolint.yaml Dockerfile
   "$work/venv/bin/compose-lint" check --config .ci/compose-lint.yml docker-compose.yml docker-compose.debug.yml
   docker compose --profile '*' config --quiet
-  docker compose -f docker-compose.debug.yml config --quiet
+  docker compose -f docker-compose.debug.yml --profile '*' config --quiet
 }
 
 build_targets() {
@@ -51,6 +53,7 @@ rebuild_compiles_no_dependency() {
 no_secret_in_any_layer() {
   local copy=$work/canary canary=canary-5b1d9c7e layer file
   fresh_copy "$copy"
+  rm -rf "$work/context"
   mkdir "$copy/target"
   for file in .env .env.local id_rsa server.key src.zip target/debug.bin .git/canary; do echo "$canary" >"$copy/$file"; done
   printf 'FROM scratch\nCOPY . /\n' | docker build --quiet --output "type=local,dest=$work/context" --file - "$copy"
@@ -84,7 +87,7 @@ shows() { [[ $(curl --silent --fail "http://localhost:$1/$2") == *"$3"* ]]; }
 
 # The production image is what it promises: small, shut, quick, and it keeps what it is given.
 prod_image() {
-  local name=todo-app-prod size id seconds rss stop
+  local name=todo-app-ci size id seconds rss stop
   remove_container "$name"
   size=$(docker image inspect --format '{{.Size}}' todo-app:prod)
   docker run --detach --name "$name" --publish 127.0.0.1:8091:8000 --read-only --tmpfs /data \
@@ -136,7 +139,7 @@ posts() {
 # A disk that is full: writes are refused, reads go on, nothing that was acknowledged is lost, and it writes
 # again as soon as it can. One that can only be read is told at the start.
 prod_disk() {
-  local name=todo-app-disk folder=$work/disk kept=0 shown
+  local name=todo-app-ci folder=$work/disk kept=0 shown
   remove_container "$name"
   if mountpoint --quiet "$folder"; then umount --lazy "$folder"; fi
   mkdir -p "$folder"
@@ -157,7 +160,7 @@ prod_disk() {
   shown=$(curl --silent --fail "http://localhost:8091/api/todos?limit=1000" | grep -o '"title":"[^"]*"' | sort)
   [[ $shown == "$({ echo '"title":"Room"'; for ((n = 0; n < kept; n++)); do echo "\"title\":\"Item $n\""; done; } | sort)" ]]
   docker stop "$name"
-  if docker run --rm --read-only --volume "$folder:/data:ro" todo-app:prod 2>"$work/refusal"; then echo "it cannot have started"; exit 1; fi
+  if timeout 30 docker run --rm --read-only --volume "$folder:/data:ro" todo-app:prod 2>"$work/refusal"; then echo "it cannot have started"; exit 1; fi
   grep '^todo-app: DATABASE_URL .*a file that can be written' "$work/refusal"
   echo "$kept items until the disk was full, all there afterwards and after a kill"
 }
@@ -166,7 +169,7 @@ stopped() { [[ $(docker inspect --format '{{.State.Running}}' "$1") == false ]];
 
 # The login: what the printed command makes opens the list, and nothing else does.
 login() {
-  local name=todo-app-login hash
+  local name=todo-app-ci hash
   hash=$(as_printed "echo 'ada:correct horse battery' | docker run --rm --interactive todo-app:prod hash-login" | tail -n 1)
   remove_container "$name"
   docker run --detach --name "$name" --publish 127.0.0.1:8091:8000 --env "LOGIN_HASH=$hash" todo-app:prod >"$work/id"
@@ -206,8 +209,8 @@ dependencies() {
 # edited FILE SED: edits a file of the copy that the container mounts.
 edited() { sed -i "$2" "$copy/$1"; }
 
-# refusals URL FILE: asks all the time, and writes down when it was refused.
-refusals() { while :; do curl --silent --output "$work/answer" "$1" || echo "$EPOCHREALTIME"; done >"$2"; }
+# refusals URL FILE: asks all the time until the step ends ($$), and writes down when it was refused.
+refusals() { while kill -0 $$; do curl --silent --output "$work/answer" "$1" || echo "$EPOCHREALTIME"; done >"$2"; }
 
 # longest FILE: the longest time without an answer in it, in seconds with two decimals.
 longest() {
@@ -218,7 +221,7 @@ median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 
 # The development image follows edits of the mounted source, and outlives those that do not compile.
 dev_image() {
-  local name=todo-app-dev copy=$work/edited n handler=() template=() css=() stop from refused
+  local name=todo-app-ci copy=$work/edited n handler=() template=() css=() stop from refused
   fresh_copy "$copy"
   chmod -R a+rX "$copy"
   remove_container "$name"
@@ -269,7 +272,7 @@ dev_image() {
 # The same where an edit raises no event, as on the mounts of Docker Desktop: here on an overlay
 # whose lower folder is edited.
 dev_image_without_events() {
-  local name=todo-app-dev copy=$work/lower overlay=$work/overlay handler template css
+  local name=todo-app-ci copy=$work/lower overlay=$work/overlay handler template css
   fresh_copy "$copy"
   chmod -R a+rX "$copy"
   mkdir -p "$overlay"/{upper,work,merged}
@@ -304,9 +307,9 @@ test_image() {
 exercise_commands() {
   local command
   [[ ! -e .env ]] || { echo ".env is somebody's"; exit 1; }
+  trap 'rm -f .env' EXIT
   while read -r command; do as_printed "$command"; done < <(readme_commands | grep -E '^(docker build|cp )')
-  while_serving "docker run --env-file ./.env -p 8000:8000 todo-app:prod" true
-  rm .env
+  .ci/run while_serving "docker run --env-file ./.env -p 8000:8000 todo-app:prod" true
 }
 
 # `docker compose up`: the tests run beside the app, by themselves.
@@ -403,11 +406,12 @@ copies_lose_nothing() {
   [[ -z $(comm -23 "$load/acknowledged" "$load/kept") && ! -s $load/failed-outside ]]
 }
 
-# writes NAME: adds items until it is killed; and writes down which were acknowledged, and when one was not.
+# writes NAME: adds items until it is killed, or the step ends ($$); and writes down which were acknowledged, and when one was not.
 writes() {
   local n status
   touch "$load"/{acknowledged,failed}."w$1"
   for ((n = 0; ; n++)); do
+    kill -0 $$ || break
     status=$(curl --silent --max-time 20 --output "$load/answer.w$1" --write-out '%{http_code}' \
       --header 'Content-Type: application/json' --data "{\"title\": \"load $run $1-$n\"}" "$url/api/todos") || true
     if [[ $status == 201 ]]; then echo "\"title\":\"load $run $1-$n\"" >>"$load/acknowledged.w$1"; else echo "$EPOCHREALTIME write $status" >>"$load/failed.w$1"; fi
@@ -418,7 +422,7 @@ writes() {
 reads() {
   local status
   touch "$load"/{answered,failed}."r$1"
-  while :; do
+  while kill -0 $$; do
     status=$(curl --silent --max-time 20 --output "$load/answer.r$1" --write-out '%{http_code}' "$url/") || true
     if [[ $status == 200 ]]; then echo >>"$load/answered.r$1"; else echo "$EPOCHREALTIME read $status" >>"$load/failed.r$1"; fi
   done

@@ -8,24 +8,24 @@ in_debug() { docker compose --progress quiet -f docker-compose.debug.yml exec -T
 # A debugger hits breakpoints in the container that the README's command starts; and how long the
 # first one takes from a warm image.
 debugger() {
-  local up result=0 from=$EPOCHREALTIME started built
-  setsid "$0" as_printed "$debug_up" &
+  local up from=$EPOCHREALTIME started built
+  setsid .ci/run as_printed "$debug_up" &
   up=$!
+  # shellcheck disable=SC2064  # the process of now
+  trap "docker compose -f docker-compose.debug.yml stop; wait '$up' || true" EXIT
   until in_debug true >"$work/until" 2>&1; do
-    kill -0 "$up" || { echo "it ended: $debug_up"; return 1; }
+    kill -0 "$up" || { echo "it ended: $debug_up"; exit 1; }
     sleep 0.1
   done
   started=$(bc <<<"$EPOCHREALTIME - $from")
   in_debug cargo build
   built=$(bc <<<"$EPOCHREALTIME - $from - $started")
-  "$0" as_printed "docker compose -f docker-compose.debug.yml exec --user dev debug cargo test --test debugger" || result=$?
-  in_debug cargo test --quiet --test debugger f5 -- --nocapture >"$work/f5.log" || result=$?
+  .ci/run as_printed "docker compose -f docker-compose.debug.yml exec --user dev debug cargo test --test debugger"
+  in_debug cargo test --quiet --test debugger f5 -- --nocapture >"$work/f5.log"
+  printf 'container up %.1f s, our crate built %.1f s, %s\n' "$started" "$built" "$(grep 'F5 to the stop' "$work/f5.log")"
   from=$EPOCHREALTIME
   docker compose -f docker-compose.debug.yml stop
   (($(bc <<<"$EPOCHREALTIME - $from < 3")))
-  wait "$up" || true
-  printf 'container up %.1f s, our crate built %.1f s, %s\n' "$started" "$built" "$(grep 'F5 to the stop' "$work/f5.log")"
-  return "$result"
 }
 
 # Something in the sidecar of the container in production; options of exec first.
@@ -33,12 +33,13 @@ in_sidecar() { docker compose --progress quiet -f docker-compose.debug.yml exec 
 
 # The image that runs in production is debugged as the README prints it, while it works.
 production_is_debugged() {
-  local production text name=todo-app-sidecar other=$work/other id
+  local production text name=todo-app-ci other=$work/other id
   prod_has_no_symbols
   as_printed "docker compose -f docker-compose.debug.yml up --detach --force-recreate sidecar"
   as_printed "docker compose -f docker-compose.debug.yml exec sidecar lldb --batch --one-line attach-production --one-line tasks --one-line 'thread backtrace all'" >"$work/trace"
   grep -F 'todo_app::command::start' "$work/trace"
-  cargo test --quiet --test debugger production -- --ignored --nocapture
+  cargo test --quiet --test debugger production -- --ignored --nocapture | tee "$work/under-load"
+  grep '^test result: ok. 1 passed' "$work/under-load"
 
   # Which request is running, and what does it wait for? Here for somebody else's write to the database.
   python3 -c 'import sqlite3, sys, time; sqlite3.connect(sys.argv[1]).execute("begin immediate"); time.sleep(120)' \
@@ -48,14 +49,14 @@ production_is_debugged() {
   trap "kill $id || true" EXIT
   seconds_until locked >"$work/seconds"
   # They are asked for as long as the database is locked.
-  until adds; do :; done >"$work/waited" &
+  until adds; do kill -0 $$; done >"$work/waited" &
   seconds_until told "POST path='/items'" "statement='begin immediate'" >"$work/seconds"
   # All of it goes into a core, and is read where there is nothing but that and the image with the symbols.
   as_printed "docker compose -f docker-compose.debug.yml exec sidecar lldb --batch --one-line attach-production --one-line 'save-core /tmp/core'"
   kill "$id"
   trap - EXIT
   as_printed "docker compose -f docker-compose.debug.yml cp sidecar:/tmp/core todo-app.core"
-  as_printed "docker run --rm --user \"\$(id --user)\" --volume ./todo-app.core:/core:ro --network none todo-app:symbols lldb --batch --core /core --one-line tasks --one-line 'thread backtrace all'" >"$work/trace"
+  as_printed "docker run --rm --user \"\$(id -u)\" --volume ./todo-app.core:/core:ro --network none todo-app:symbols lldb --batch --core /core --one-line tasks --one-line 'thread backtrace all'" >"$work/trace"
   rm todo-app.core
   for text in 'todo_app::command::start' "POST path='/items'" "statement='begin immediate'"; do grep -F "$text" "$work/trace"; done
 
@@ -106,7 +107,8 @@ production_is_debugged() {
 # The production image is the same where there is no target for symbols, and has none in its program ($work/stripped).
 prod_has_no_symbols() {
   local id
-  [[ $(docker build --quiet --target prod .) == "$(sed '/ AS symbols$/,/^CMD /d' Dockerfile | tee "$work/without" | docker build --quiet --target prod --file - .)" ]]
+  id=$(docker build --quiet --target prod .)
+  [[ $(sed '/ AS symbols$/,/^CMD /d' Dockerfile | tee "$work/without" | docker build --quiet --target prod --file - .) == "$id" ]]
   if grep -q ' AS symbols' "$work/without"; then exit 1; fi
   id=$(docker create todo-app:prod)
   docker cp "$id:/app/todo-app" "$work/stripped"
@@ -195,8 +197,8 @@ works_inside() {
   inside() { as_uid "$uid" "$cli" exec --workspace-folder . --container-id "$container" "$@"; }
   [[ $(inside id --user --name) == dev && $(inside id --user) == "$uid" ]]
   inside bash -c 'test -w . -a -w ~ -a -w /target -a -w "$CARGO_HOME"/registry'
-  # The lifecycle command has built it.
-  inside test -x /target/debug/todo-app
+  # The lifecycle command has built it: what the image has is older than this copy of the source.
+  inside test /target/debug/todo-app -nt src/lib.rs
   inside bash -lc 'touch src/lib.rs && cargo build --offline'
   # What VS Code's server and its extensions call.
   inside bash -c 'for tool in bash git ldd ps tar lldb lldb-server lldb-dap-19; do command -v $tool || exit 1; done && test -e /etc/ssl/certs/ca-certificates.crt'
