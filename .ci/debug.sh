@@ -76,6 +76,11 @@ production_is_debugged() {
   grep 'it has stood still for 2 s' "$work/paused"
   adds
   [[ $(process_of_production) == "$production" ]] || { echo "it was started again"; exit 1; }
+  # What was not read to its end is not taken for the whole.
+  if in_sidecar --env PAUSE_LIMIT=0.1 sidecar lldb --batch --one-line attach-production --one-line 'save-core /tmp/half' \
+    >"$work/half" 2>&1; then echo "half a core is taken for a core"; exit 1; fi
+  grep -F 'the app went on before' "$work/half"
+  adds
   as_printed "docker compose -f docker-compose.debug.yml rm --stop --force sidecar"
   # And has nothing left of it all, not even zombies.
   if pgrep --parent "${production% *}"; then echo "debuggers have left these"; exit 1; fi

@@ -67,10 +67,9 @@ def found(result):
         result.SetError("no todo-app runs here (docker run --pid container:NAME)")
         return None
     pid = min(pids)
-    with open(f"/proc/{pid}/status") as status:
-        debugger = int(re.search(r"TracerPid:\s*(\d+)", status.read())[1])
-    if debugger:
-        result.SetError(f"another debugger is there already (process {debugger}): end it first")
+    if is_held(pid):
+        # Not the process: that is lldb-server, and where it is killed, so is the app.
+        result.SetError("another debugger is there already: quit it, or stop its container")
         return None
     if not re.fullmatch(r"\d{1,6}(\.\d+)?", LIMIT):
         result.SetError("PAUSE_LIMIT is no number of seconds up to 999999")
@@ -114,6 +113,15 @@ def is_served_by(pid):
         return False
 
 
+def is_held(pid):
+    """Whether a debugger holds a process."""
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            return int(re.search(r"TracerPid:\s*(\d+)", status.read())[1]) > 0
+    except OSError:
+        return False
+
+
 def programs_of(pid):
     """The program of a process and its libraries."""
     with open(f"/proc/{pid}/maps") as maps:
@@ -129,9 +137,13 @@ def build_id(path):
 
 def save_core(debugger, path, result, _):
     """Saves the app's memory in a file of this name, all of it, for `lldb --core`."""
-    error = debugger.GetSelectedTarget().GetProcess().SaveCore(path, "minidump", lldb.eSaveCoreFull)
+    process = debugger.GetSelectedTarget().GetProcess()
+    error = process.SaveCore(path, "minidump", lldb.eSaveCoreFull)
     if error.Fail():
         result.SetError(str(error))
+        return
+    if went_on(process, result):
+        os.remove(path)
         return
     # LLDB 19 writes an exception for every thread that stands still, and reads no file with more than one:
     # the others become unused streams. https://learn.microsoft.com/windows/win32/api/minidumpapiset
@@ -147,6 +159,15 @@ def save_core(debugger, path, result, _):
 EXCEPTION_STREAM = 6
 
 
+def went_on(process, result):
+    """Whether the app went on while it was read, so that what was read is not the whole; and an error, if so."""
+    # LLDB itself does not notice before its next command. A core's is another plug-in.
+    if process.GetPluginName() != "gdb-remote" or is_held(process.GetProcessID()):
+        return False
+    result.SetError("the app went on before all of it was read; a longer PAUSE_LIMIT?")
+    return True
+
+
 def tasks(debugger, _, result, __):
     """Shows what tokio's tasks wait for: the async functions of each, outermost first, with the texts that they keep.
 
@@ -158,7 +179,7 @@ def tasks(debugger, _, result, __):
     try:
         runtime = runtime_of(target.GetProcess())
         if not runtime:
-            result.SetError("no thread of tokio is here")
+            result.SetError("no thread of tokio is here; are these the symbols of this build?")
             return
         for header in task_headers(target, runtime):
             try:
@@ -166,6 +187,7 @@ def tasks(debugger, _, result, __):
             except (AttributeError, OverflowError, TypeError, ValueError):
                 # A thread is at work on it, so that it may hold anything.
                 result.AppendMessage(f"task {header.GetLoadAddress():#x} is running: see thread backtrace all")
+        went_on(target.GetProcess(), result)
     finally:
         debugger.HandleCommand("type category enable Rust")
 
