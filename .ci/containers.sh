@@ -1,6 +1,8 @@
 # The container steps of .ci/run, which sources this file.
 
 targets=(dev test debug prod)
+# The container of a step, and a volume; one name, so that each step removes what one that failed has left.
+name=todo-app-ci
 
 # A copy of the checkout to be edited, as a fresh clone has it.
 fresh_copy() { rm -rf "$1" && git clone --quiet --no-local . "$1"; }
@@ -72,9 +74,9 @@ no_secret_in_any_layer() {
 
 # seconds_until COMMAND...: how long until it succeeds, in seconds with two decimals; at most 600.
 seconds_until() {
-  local from=$EPOCHREALTIME
+  local from=$EPOCHREALTIME limit=600
   until "$@" >"$work/until" 2>&1; do
-    (($(bc <<<"$EPOCHREALTIME - $from > 600"))) && { echo "not within 600 s: $*" >&2; cat "$work/until" >&2; return 1; }
+    (($(bc <<<"$EPOCHREALTIME - $from > $limit"))) && { echo "not within $limit s: $*" >&2; cat "$work/until" >&2; return 1; }
     sleep 0.02
   done
   printf '%.2f' "$(bc <<<"$EPOCHREALTIME - $from")"
@@ -87,7 +89,7 @@ shows() { [[ $(curl --silent --fail "http://localhost:$1/$2") == *"$3"* ]]; }
 
 # The production image is what it promises: small, shut, quick, and it keeps what it is given.
 prod_image() {
-  local name=todo-app-ci size id seconds rss stop
+  local size id seconds rss stop
   remove_container "$name"
   size=$(docker image inspect --format '{{.Size}}' todo-app:prod)
   docker run --detach --name "$name" --publish 127.0.0.1:8091:8000 --read-only --tmpfs /data \
@@ -109,9 +111,9 @@ prod_image() {
   [[ $(docker inspect --format '{{.State.ExitCode}}' "$name") == 0 ]]
   remove_container "$name"
   # A named volume can be written from the first start, and keeps the items of a container that is gone.
-  docker volume rm --force todo-app-ci >"$work/volume"
+  docker volume rm --force "$name" >"$work/volume"
   for run in first second; do
-    docker run --detach --name "$name" --publish 127.0.0.1:8091:8000 --volume todo-app-ci:/data --env TZ=Europe/Vienna todo-app:prod >"$work/id"
+    docker run --detach --name "$name" --publish 127.0.0.1:8091:8000 --volume "$name:/data" --env TZ=Europe/Vienna todo-app:prod >"$work/id"
     seconds_until healthy "$name" >"$work/healthy"
     if [[ $run == first ]]; then
       curl --silent --fail --header 'Content-Type: application/json' --data '{"title": "In a volume"}' http://localhost:8091/api/todos >"$work/todo"
@@ -119,7 +121,7 @@ prod_image() {
     shows 8091 "" "In a volume"
     docker rm --force "$name" >"$work/removed"
   done
-  docker volume rm todo-app-ci >"$work/volume"
+  docker volume rm "$name" >"$work/volume"
   echo "| production image | measured | goal |"
   echo "|---|---|---|"
   echo "| size | $(bc <<<"scale=1; $size / 1000000") MB | 20 MB |"
@@ -139,7 +141,7 @@ posts() {
 # A disk that is full: writes are refused, reads go on, nothing that was acknowledged is lost, and it writes
 # again as soon as it can. One that can only be read is told at the start.
 prod_disk() {
-  local name=todo-app-ci folder=$work/disk kept=0 shown
+  local folder=$work/disk kept=0 shown
   remove_container "$name"
   if mountpoint --quiet "$folder"; then umount --lazy "$folder"; fi
   mkdir -p "$folder"
@@ -169,7 +171,7 @@ stopped() { [[ $(docker inspect --format '{{.State.Running}}' "$1") == false ]];
 
 # The login: what the printed command makes opens the list, and nothing else does.
 login() {
-  local name=todo-app-ci hash
+  local hash
   hash=$(as_printed "echo 'ada:correct horse battery' | docker run --rm --interactive todo-app:prod hash-login" | tail -n 1)
   remove_container "$name"
   docker run --detach --name "$name" --publish 127.0.0.1:8091:8000 --env "LOGIN_HASH=$hash" todo-app:prod >"$work/id"
@@ -209,8 +211,11 @@ dependencies() {
 # edited FILE SED: edits a file of the copy that the container mounts.
 edited() { sed -i "$2" "$copy/$1"; }
 
-# refusals URL FILE: asks all the time until the step ends ($$), and writes down when it was refused.
-refusals() { while kill -0 $$; do curl --silent --output "$work/answer" "$1" || echo "$EPOCHREALTIME"; done >"$2"; }
+# For loops in the background, which would go on after a step that fails, and hold its log's pipe.
+step_has_ended() { ! kill -0 $$; }
+
+# refusals URL FILE: asks all the time, and writes down when it was refused.
+refusals() { until step_has_ended; do curl --silent --output "$work/answer" "$1" || echo "$EPOCHREALTIME"; done >"$2"; }
 
 # longest FILE: the longest time without an answer in it, in seconds with two decimals.
 longest() {
@@ -221,7 +226,7 @@ median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 
 # The development image follows edits of the mounted source, and outlives those that do not compile.
 dev_image() {
-  local name=todo-app-ci copy=$work/edited n handler=() template=() css=() stop from refused
+  local copy=$work/edited n handler=() template=() css=() stop from refused
   fresh_copy "$copy"
   chmod -R a+rX "$copy"
   remove_container "$name"
@@ -272,7 +277,7 @@ dev_image() {
 # The same where an edit raises no event, as on the mounts of Docker Desktop: here on an overlay
 # whose lower folder is edited.
 dev_image_without_events() {
-  local name=todo-app-ci copy=$work/lower overlay=$work/overlay handler template css
+  local copy=$work/lower overlay=$work/overlay handler template css
   fresh_copy "$copy"
   chmod -R a+rX "$copy"
   mkdir -p "$overlay"/{upper,work,merged}
@@ -309,6 +314,7 @@ exercise_commands() {
   [[ ! -e .env ]] || { echo ".env is somebody's"; exit 1; }
   trap 'rm -f .env' EXIT
   while read -r command; do as_printed "$command"; done < <(readme_commands | grep -E '^(docker build|cp )')
+  # A process of its own, since it has a trap, too.
   .ci/run while_serving "docker run --env-file ./.env -p 8000:8000 todo-app:prod" true
 }
 
@@ -406,12 +412,12 @@ copies_lose_nothing() {
   [[ -z $(comm -23 "$load/acknowledged" "$load/kept") && ! -s $load/failed-outside ]]
 }
 
-# writes NAME: adds items until it is killed, or the step ends ($$); and writes down which were acknowledged, and when one was not.
+# writes NAME: adds items until it is killed; and writes down which were acknowledged, and when one was not.
 writes() {
   local n status
   touch "$load"/{acknowledged,failed}."w$1"
   for ((n = 0; ; n++)); do
-    kill -0 $$ || break
+    if step_has_ended; then break; fi
     status=$(curl --silent --max-time 20 --output "$load/answer.w$1" --write-out '%{http_code}' \
       --header 'Content-Type: application/json' --data "{\"title\": \"load $run $1-$n\"}" "$url/api/todos") || true
     if [[ $status == 201 ]]; then echo "\"title\":\"load $run $1-$n\"" >>"$load/acknowledged.w$1"; else echo "$EPOCHREALTIME write $status" >>"$load/failed.w$1"; fi
@@ -422,7 +428,7 @@ writes() {
 reads() {
   local status
   touch "$load"/{answered,failed}."r$1"
-  while kill -0 $$; do
+  until step_has_ended; do
     status=$(curl --silent --max-time 20 --output "$load/answer.r$1" --write-out '%{http_code}' "$url/") || true
     if [[ $status == 200 ]]; then echo >>"$load/answered.r$1"; else echo "$EPOCHREALTIME read $status" >>"$load/failed.r$1"; fi
   done

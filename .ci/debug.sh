@@ -13,10 +13,7 @@ debugger() {
   up=$!
   # shellcheck disable=SC2064  # the process of now
   trap "docker compose -f docker-compose.debug.yml stop; wait '$up' || true" EXIT
-  until in_debug true >"$work/until" 2>&1; do
-    kill -0 "$up" || { echo "it ended: $debug_up"; exit 1; }
-    sleep 0.1
-  done
+  starts "$up" in_debug true
   started=$(bc <<<"$EPOCHREALTIME - $from")
   in_debug cargo build
   built=$(bc <<<"$EPOCHREALTIME - $from - $started")
@@ -33,7 +30,7 @@ in_sidecar() { docker compose --progress quiet -f docker-compose.debug.yml exec 
 
 # The image that runs in production is debugged as the README prints it, while it works.
 production_is_debugged() {
-  local production text name=todo-app-ci other=$work/other id
+  local production text other=$work/other id
   prod_has_no_symbols
   as_printed "docker compose -f docker-compose.debug.yml up --detach --force-recreate sidecar"
   as_printed "docker compose -f docker-compose.debug.yml exec sidecar lldb --batch --one-line attach-production --one-line tasks --one-line 'thread backtrace all'" >"$work/trace"
@@ -49,7 +46,7 @@ production_is_debugged() {
   trap "kill $id || true" EXIT
   seconds_until locked >"$work/seconds"
   # They are asked for as long as the database is locked.
-  until adds; do kill -0 $$; done >"$work/waited" &
+  until adds || step_has_ended; do :; done >"$work/waited" &
   seconds_until told "POST path='/items'" "statement='begin immediate'" >"$work/seconds"
   # All of it goes into a core, and is read where there is nothing but that and the image with the symbols.
   as_printed "docker compose -f docker-compose.debug.yml exec sidecar lldb --batch --one-line attach-production --one-line 'save-core /tmp/core'"
